@@ -1,0 +1,276 @@
+/**
+ * The embedded state: each task's entries and header in the same LMDB environment as the log.
+ *
+ * Owns: epochs, compare-and-set on R, atomic pictures. An incarnation of a task's state has a number under which its
+ * entries lie; dropping the state gives the task a new number at once and sweeps the old entries away behind.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Transaction } from 'lmdb'
+import type { Applied, Delta, State, StateHeader, StateKey, TaskState } from '../backend.ts'
+import { CodedError } from '../errors.ts'
+import { afterPrefix, assertEntryKey, assertKind, incarnationKey, metaKey, statePrefix } from './keys.ts'
+import type { CommitLoop, Root, Store, Writes } from './loop.ts'
+
+/** The largest number of old entries removed in one transaction: about 20 ms of the write thread. */
+const SWEEP_ENTRIES = 10_000
+
+interface Stored {
+  readonly number: number
+  readonly incarnation: string
+  readonly epoch: number
+  /** R; null while the task has no state. */
+  readonly position: number | null
+  readonly metadata: string
+}
+
+export interface Picture {
+  readonly header: StateHeader | null
+  readonly entries: { key: Uint8Array; value: Uint8Array }[]
+}
+
+function headerOf(stored: Stored | undefined): StateHeader | null {
+  if (stored === undefined || stored.position === null) return null
+  const { incarnation, epoch, position, metadata } = stored
+  return { incarnation, epoch, position, metadata }
+}
+
+/** Checks a delta before it is staged. Bugs of the caller: plain errors. */
+export function assertDelta(delta: Delta): void {
+  if (!Number.isSafeInteger(delta.from) || !Number.isSafeInteger(delta.to) || delta.from < 0 || delta.to < delta.from) {
+    throw new Error(`state: a delta from ${delta.from} to ${delta.to}`)
+  }
+  delta.dropKinds.forEach(assertKind)
+  for (const entries of [delta.puts, delta.removes]) {
+    for (const { kind, key } of entries) {
+      assertKind(kind)
+      assertEntryKey(key)
+    }
+  }
+}
+
+export class EmbeddedState implements State {
+  readonly #root: Root
+  readonly #meta: Store
+  readonly #entries: Store
+  readonly #loop: CommitLoop
+  /** The staged picture: what is durable, or will be when the running transaction is. */
+  readonly #staged = new Map<string, Stored>()
+  #nextNumber = 1
+  #closed = false
+
+  constructor(root: Root, meta: Store, entries: Store, loop: CommitLoop) {
+    this.#root = root
+    this.#meta = meta
+    this.#entries = entries
+    this.#loop = loop
+    const live = new Set<number>()
+    for (const { key, value } of meta.getRange({ start: metaKey('state', ''), end: metaKey('state', '\x7f') })) {
+      const stored = JSON.parse(new TextDecoder().decode(value)) as Stored
+      this.#staged.set(new TextDecoder().decode(key as Uint8Array).slice('state/'.length), stored)
+      live.add(stored.number)
+      this.#nextNumber = Math.max(this.#nextNumber, stored.number + 1)
+    }
+    for (const number of this.#numbers()) {
+      this.#nextNumber = Math.max(this.#nextNumber, number + 1)
+      if (!live.has(number)) this.#sweep(number)
+    }
+  }
+
+  /** Numbers that have entries, one seek each. */
+  #numbers(): number[] {
+    const numbers: number[] = []
+    for (;;) {
+      const start = incarnationKey((numbers.at(-1) ?? 0) + 1)
+      const [key] = this.#entries.getKeys({ start, limit: 1 }) as Iterable<Uint8Array>
+      if (key === undefined) return numbers
+      numbers.push(new DataView(key.buffer, key.byteOffset).getUint32(0))
+    }
+  }
+
+  #put(writes: Writes, task: string, stored: Stored): void {
+    this.#staged.set(task, stored)
+    writes.put(this.#meta, metaKey('state', task), new TextEncoder().encode(JSON.stringify(stored)))
+  }
+
+  #fresh(epoch: number): Stored {
+    return { number: this.#nextNumber++, incarnation: randomUUID(), epoch, position: null, metadata: '' }
+  }
+
+  async acquire(task: string): Promise<TaskState> {
+    return this.#loop.submit({
+      bytes: 0,
+      stage: writes => {
+        const found = this.#staged.get(task) ?? this.#fresh(0)
+        const owned = { ...found, epoch: found.epoch + 1 }
+        this.#put(writes, task, owned)
+        return () => this.#owned(task, owned)
+      },
+    })
+  }
+
+  #owned(task: string, owned: Stored): TaskState {
+    return {
+      header: headerOf(owned),
+      read: async keys => this.#picture(transaction => this.#read(transaction, task, keys)),
+      list: async (kind, prefix) => this.#picture(transaction => this.#list(transaction, task, kind, prefix)),
+      kinds: async () => this.#picture(transaction => this.#kinds(transaction, task)),
+      apply: delta => this.#apply(task, owned, delta),
+    }
+  }
+
+  async peek(task: string, kind: string): Promise<Picture> {
+    return this.#picture(transaction => this.#list(transaction, task, kind))
+  }
+
+  async drop(task: string): Promise<void> {
+    const old = await this.#loop.submit({
+      group: `state/${task}`,
+      bytes: 0,
+      stage: writes => {
+        const found = this.#staged.get(task)
+        if (found !== undefined) this.#put(writes, task, this.#fresh(found.epoch + 1))
+        return () => found?.number
+      },
+    })
+    if (old !== undefined) this.#sweep(old)
+  }
+
+  #apply(task: string, owned: Stored, delta: Delta): Promise<Applied> {
+    try {
+      assertDelta(delta)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const bytes = delta.puts.reduce((sum, put) => sum + put.key.length + put.value.length, 0)
+    return this.#loop.submit<Applied>({
+      group: `state/${task}`,
+      bytes,
+      stage: writes => {
+        const stored = this.#staged.get(task)
+        const header = headerOf(stored)
+        if (stored === undefined || stored.epoch !== owned.epoch || stored.incarnation !== owned.incarnation) {
+          return () => ({ result: 'fenced', header })
+        }
+        const position = stored.position ?? 0
+        if (position !== delta.from) {
+          return () => (stored.position === delta.to ? { result: 'repeated' } : { result: 'moved', header })
+        }
+        this.#write(writes, stored.number, delta)
+        this.#put(writes, task, { ...stored, position: delta.to, metadata: delta.metadata })
+        return () => ({ result: 'applied' })
+      },
+    })
+  }
+
+  #write(writes: Writes, number: number, delta: Delta): void {
+    const prefixes = new Map<string, Uint8Array>()
+    const prefixOf = (kind: string): Uint8Array => {
+      let prefix = prefixes.get(kind)
+      if (prefix === undefined) prefixes.set(kind, (prefix = statePrefix(number, kind)))
+      return prefix
+    }
+    for (const kind of delta.dropKinds) {
+      const range = { start: prefixOf(kind), end: statePrefix(number, kind, 1) }
+      for (const key of this.#entries.getKeys(range)) writes.remove(this.#entries, key)
+    }
+    // lmdb copies a key when it queues the write, so that one object serves for all.
+    const key: Uint8Array[] = []
+    for (const entry of delta.removes) {
+      key[0] = prefixOf(entry.kind)
+      key[1] = entry.key
+      writes.remove(this.#entries, key)
+    }
+    for (const entry of delta.puts) {
+      key[0] = prefixOf(entry.kind)
+      key[1] = entry.key
+      writes.put(this.#entries, key, entry.value)
+    }
+  }
+
+  /** Runs a reader on one snapshot of the environment. */
+  #picture<T>(reader: (transaction: Transaction) => T): T {
+    if (this.#closed) throw new CodedError('SLUICE_CLOSED', 'state')
+    const transaction = this.#root.useReadTransaction()
+    try {
+      return reader(transaction)
+    } finally {
+      transaction.done()
+    }
+  }
+
+  #stored(transaction: Transaction, task: string): Stored | undefined {
+    const bytes = this.#meta.get(metaKey('state', task), { transaction })
+    return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as Stored)
+  }
+
+  #read(transaction: Transaction, task: string, keys: readonly StateKey[]): Awaited<ReturnType<TaskState['read']>> {
+    const stored = this.#stored(transaction, task)
+    if (stored === undefined) return { header: null, values: keys.map(() => undefined) }
+    const options = { transaction }
+    const key: Uint8Array[] = []
+    let kind: string | undefined
+    const values = keys.map(entry => {
+      if (entry.kind !== kind) {
+        kind = entry.kind
+        key[0] = statePrefix(stored.number, kind)
+      }
+      key[1] = entry.key
+      return this.#entries.get(key, options)
+    })
+    return { header: headerOf(stored), values }
+  }
+
+  #list(transaction: Transaction, task: string, kind: string, prefix?: Uint8Array): Picture {
+    const stored = this.#stored(transaction, task)
+    if (stored === undefined) return { header: null, entries: [] }
+    const before = statePrefix(stored.number, kind)
+    const start = prefix === undefined ? before : new Uint8Array([...before, ...prefix])
+    // A kind's prefix ends with 0, so that there is always a key after it.
+    const end = afterPrefix(start) as Uint8Array
+    const entries: { key: Uint8Array; value: Uint8Array }[] = []
+    for (const { key, value } of this.#entries.getRange({ start, end, transaction })) {
+      entries.push({ key: (key as Uint8Array).subarray(before.length), value })
+    }
+    return { header: headerOf(stored), entries }
+  }
+
+  #kinds(transaction: Transaction, task: string): string[] {
+    const kinds: string[] = []
+    const stored = this.#stored(transaction, task)
+    if (stored === undefined) return kinds
+    const end = incarnationKey(stored.number + 1)
+    for (let start = incarnationKey(stored.number); ; ) {
+      const [key] = this.#entries.getKeys({ start, end, limit: 1, transaction }) as Iterable<Uint8Array>
+      if (key === undefined) return kinds
+      const kind = new TextDecoder().decode(key.subarray(4, key.indexOf(0, 4)))
+      kinds.push(kind)
+      start = statePrefix(stored.number, kind, 1)
+    }
+  }
+
+  /** Removes what an abandoned incarnation left, in small transactions behind the others. */
+  #sweep(number: number): void {
+    const step = async (): Promise<void> => {
+      let left = true
+      while (left && !this.#closed) {
+        left = await this.#loop.submit({
+          bytes: 0,
+          stage: writes => {
+            const range = { start: incarnationKey(number), end: incarnationKey(number + 1), limit: SWEEP_ENTRIES }
+            const keys = [...this.#entries.getKeys(range)]
+            for (const key of keys) writes.remove(this.#entries, key)
+            return () => keys.length === SWEEP_ENTRIES
+          },
+        })
+      }
+    }
+    step().catch((error: unknown) => {
+      // Nothing refers to these entries any more, and the next opening sweeps again. A failed store says so to its users.
+      if (!(error instanceof CodedError)) throw error
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Faults of the infrastructure as coded errors: one list, one prefix, each with its cause and what an operator does.
+ *
+ * To add one: a line in `faults`, then `throw new CodedError('SLUICE_...', 'what, where')`. docs/operating.md is generated
+ * from the list. A refusal of a record is data and does not belong here; a bug is a plain Error.
+ */
+
+export interface Fault {
+  /** Why it happens, one sentence. */
+  readonly cause: string
+  /** What the operator does about it, one or two sentences. */
+  readonly action: string
+}
+
+export const faults = {
+  SLUICE_FENCED: {
+    cause: 'Another owner has taken over this id.',
+    action: 'None: this owner stops and rejoins its group later. If it happens all the time, two processes run the same tasks.',
+  },
+  SLUICE_WRITER_BROKEN: {
+    cause: 'An earlier commit of this writer failed with an unknown outcome, so nothing more may be sent through it.',
+    action: 'None: a new writer is made and recovery reads what was committed. Look for the error before this one.',
+  },
+  SLUICE_OFFSET_GONE: {
+    cause: 'The asked offset is not kept: before the start of the log (retention) or after its end (the log lost records).',
+    action: 'Restore a state snapshot at or after the start of the log, or restore the log from a backup. Never skip ahead.',
+  },
+  SLUICE_TOPIC_UNKNOWN: {
+    cause: 'The topic or the partition does not exist in this log.',
+    action: 'Check the data directory or the cluster: topics are made when the log is created.',
+  },
+  SLUICE_TOPIC_PARTITIONS: {
+    cause: 'The topic exists with another number of partitions; the number is fixed when a log is created.',
+    action: 'Start with the recorded number, or begin a new log and replay into it.',
+  },
+  SLUICE_LOCKED: {
+    cause: 'Another process has the data directory open.',
+    action: 'Talk to that process over its HTTP endpoint, stop it, or give another directory with --data.',
+  },
+  SLUICE_DISK_FULL: {
+    cause: 'There is no room left for the data directory. Nothing that was acknowledged is lost, nothing new was acknowledged.',
+    action: 'Free space or raise the limit, then start again: it goes on where it was.',
+  },
+  SLUICE_READ_ONLY: {
+    cause: 'The data directory cannot be written.',
+    action: 'Check the owner, the mode (0700) and the mount of the directory, then start again.',
+  },
+  SLUICE_STORE_FAILED: {
+    cause: 'The store could not write; its state on disk is the last acknowledged commit.',
+    action: 'Check the disk and the system log, then start again.',
+  },
+  SLUICE_STORE_DAMAGED: {
+    cause: 'The parts of the data directory do not fit together.',
+    action: 'Restore the whole directory from one backup, or begin with an empty directory and import again.',
+  },
+  SLUICE_CLOSED: {
+    cause: 'The store was closed while it was in use.',
+    action: 'None when the process is stopping; otherwise look for the error before this one.',
+  },
+  SLUICE_DIRECTORY_MISSING: {
+    cause: 'The directory holds no log.',
+    action: 'Check --data, or create the log with run, serve or demo.',
+  },
+  SLUICE_FORMAT_VERSION: {
+    cause: 'The directory was written in another format of the store.',
+    action: 'Use the version of the program that wrote it, or replay the input into a new directory.',
+  },
+  SLUICE_LOGIC_VERSION: {
+    cause: 'The directory was written by another version of the logic, so the log would not give the same results again.',
+    action: 'Finish with the version that wrote it, or replay the input into a new directory and compare.',
+  },
+  SLUICE_RULE_VERSION: {
+    cause: 'The directory was created with other rules, so decisions would not be the same again.',
+    action: 'Start with the recorded rule version, or replay the input into a new directory.',
+  },
+  SLUICE_SETTING_DIFFERS: {
+    cause: 'A setting was given that differs from the one fixed when the log was created.',
+    action: 'Leave the setting out or give the recorded value; another value needs a new directory.',
+  },
+} as const satisfies Record<string, Fault>
+
+export type FaultCode = keyof typeof faults
+
+/** An infrastructure fault: `code` for programs; message = code, what and where, cause, what to do. */
+export class CodedError extends Error {
+  readonly code: FaultCode
+  readonly action: string
+
+  /** @param detail what and where, without a full stop. */
+  constructor(code: FaultCode, detail: string, options?: ErrorOptions) {
+    super(`${code}: ${detail}. ${faults[code].cause} What to do: ${faults[code].action}`, options)
+    this.name = new.target.name
+    this.code = code
+    this.action = faults[code].action
+  }
+}
+
+/** Another writer or owner of the same id exists: stop, do not come back at once (safeguard 6). */
+export class FencedError extends CodedError {
+  constructor(detail: string) {
+    super('SLUICE_FENCED', detail)
+  }
+}
+
+/** A read outside [start, end]. */
+export class OffsetGoneError extends CodedError {
+  readonly start: number
+  readonly end: number
+
+  constructor(where: string, offset: number, start: number, end: number) {
+    super('SLUICE_OFFSET_GONE', `${where}: offset ${offset} is outside ${start} to ${end}`)
+    this.start = start
+    this.end = end
+  }
+}
+
+/** The directory is open elsewhere; `endpoint` is where that process listens, when it has said so. */
+export class LockedError extends CodedError {
+  readonly pid: number | null
+  readonly endpoint: string | null
+
+  constructor(directory: string, pid: number | null, endpoint: string | null) {
+    const who = pid === null ? 'another process' : `process ${pid}`
+    super('SLUICE_LOCKED', `${directory} is open in ${who}${endpoint === null ? '' : `, listening on ${endpoint}`}`)
+    this.pid = pid
+    this.endpoint = endpoint
+  }
+}
+
+export class DiskFullError extends CodedError {
+  constructor(detail: string, options?: ErrorOptions) {
+    super('SLUICE_DISK_FULL', detail, options)
+  }
+}
+
+export class LogicVersionError extends CodedError {
+  constructor(detail: string) {
+    super('SLUICE_LOGIC_VERSION', detail)
+  }
+}
+
+/** Room is lacking: disk, quota, file size limit, or LMDB's own limits (-30792 MDB_MAP_FULL, -30788 MDB_TXN_FULL). */
+const noRoom = new Set<unknown>(['ENOSPC', 'EDQUOT', 'EFBIG', 28, 122, 27, -30792, -30788])
+const notWritable = new Set<unknown>(['EACCES', 'EROFS', 'EPERM', 13, 30, 1])
+
+/** Turns an error of the file system or of LMDB (whose `code` is an errno or a negative number) into a coded one. */
+export function codedStoreError(error: unknown, where: string): CodedError {
+  if (error instanceof CodedError) return error
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown }
+  const text = `${where}: ${error instanceof Error ? error.message : String(error)}`
+  if (noRoom.has(code)) return new DiskFullError(text, { cause: error })
+  // node:sqlite, which holds the directory's lock: 8 READONLY, 13 FULL, 14 CANTOPEN.
+  if (errcode === 13) return new DiskFullError(text, { cause: error })
+  if (notWritable.has(code) || errcode === 8 || errcode === 14) {
+    return new CodedError('SLUICE_READ_ONLY', text, { cause: error })
+  }
+  return new CodedError('SLUICE_STORE_FAILED', text, { cause: error })
+}
