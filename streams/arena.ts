@@ -45,10 +45,10 @@ function writeLargeVarint(bytes: Uint8Array, at: number, value: number): number 
   // 28 bits are written; `high` (at most 2^26) follows, and is not zero here: |value| >= 2^30 - 1.
   bytes[at + 3] = low | 128
   at += 4
-  let rest = high
+  let rest = high | 0
   while (rest > 127) {
     bytes[at++] = (rest & 127) | 128
-    rest = Math.floor(rest / 128)
+    rest >>>= 7
   }
   bytes[at++] = rest
   return at

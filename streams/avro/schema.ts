@@ -1,0 +1,236 @@
+/** Avro schemas as a small typed tree: what our decoders and encoders support, everything else refused with a clear message. */
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
+
+export type AvroType =
+  | { readonly type: 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' }
+  | { readonly type: 'string' | 'bytes'; readonly decimal: boolean }
+  | EnumType
+  | ArrayType
+  | NullableType
+  | RecordType
+
+export interface EnumType {
+  readonly type: 'enum'
+  readonly name: string
+  readonly symbols: readonly string[]
+  readonly default: string | null
+  readonly doc: string
+}
+
+export interface ArrayType {
+  readonly type: 'array'
+  readonly items: AvroType
+}
+
+/** A union of null and one other type; no other unions are supported. */
+export interface NullableType {
+  readonly type: 'nullable'
+  /** Index of null in the union, 0 or 1. */
+  readonly nullIndex: number
+  readonly of: AvroType
+}
+
+export interface Field {
+  readonly name: string
+  readonly type: AvroType
+  /** undefined: none. */
+  readonly default: Json | undefined
+  readonly doc: string
+}
+
+export interface RecordType {
+  readonly type: 'record'
+  readonly name: string
+  readonly fields: readonly Field[]
+  readonly doc: string
+}
+
+/** A schema that is not Avro, or that is refused. `path` is where: record and field names. */
+export class SchemaError extends Error {
+  readonly code = 'SLUICE_SCHEMA_REFUSED'
+
+  constructor(path: string, what: string) {
+    super(`schema ${path}: ${what}`)
+    this.name = 'SchemaError'
+  }
+}
+
+const parsed = new Map<string, RecordType>()
+
+/**
+ * Parses .avsc text whose top level is a record. Refused: recursion (it would overflow the stack on hostile data), arrays
+ * of items without width (millions of them fit into six bytes), maps, fixed, unions other than of null and one type.
+ */
+export function parseSchema(text: string): RecordType {
+  let type = parsed.get(text)
+  if (type === undefined) {
+    const top = new Parser().parse(JSON.parse(text) as Json, '(top)', '')
+    if (top.type !== 'record') throw new SchemaError('(top)', `must be a record, is ${top.type}`)
+    type = top
+    parsed.set(text, type)
+  }
+  return type
+}
+
+class Parser {
+  private readonly named = new Map<string, AvroType>()
+  private readonly open = new Set<string>()
+
+  parse(json: Json, path: string, namespace: string): AvroType {
+    if (typeof json === 'string') return this.byName(json, path, namespace)
+    if (isList(json)) return this.union(json, path, namespace)
+    if (!isObject(json)) throw new SchemaError(path, `is not a type: ${JSON.stringify(json)}`)
+    switch (json['type']) {
+      case 'record':
+        return this.record(json, path, namespace)
+      case 'enum':
+        return this.enum(json, path, namespace)
+      case 'array':
+        return this.array(json, path, namespace)
+      case 'bytes':
+        if (json['logicalType'] !== 'decimal') return { type: 'bytes', decimal: false }
+        if ((json['scale'] ?? 0) !== 0)
+          throw new SchemaError(path, 'decimal must have scale 0: amounts are minor units')
+        return { type: 'bytes', decimal: true }
+      case undefined:
+        throw new SchemaError(path, 'has no type')
+      default:
+        return this.parse(json['type'], path, namespace)
+    }
+  }
+
+  private byName(name: string, path: string, namespace: string): AvroType {
+    switch (name) {
+      case 'null':
+      case 'boolean':
+      case 'int':
+      case 'long':
+      case 'float':
+      case 'double':
+        return { type: name }
+      case 'string':
+      case 'bytes':
+        return { type: name, decimal: false }
+      case 'map':
+      case 'fixed':
+        throw new SchemaError(path, `${name} is not supported`)
+      default: {
+        const full = fullName(name, namespace)
+        if (this.open.has(full)) throw new SchemaError(path, `${full} contains itself; recursion is refused`)
+        const type = this.named.get(full)
+        if (type === undefined) throw new SchemaError(path, `unknown type '${name}'`)
+        return type
+      }
+    }
+  }
+
+  private union(branches: readonly Json[], path: string, namespace: string): AvroType {
+    const nullIndex = branches.indexOf('null')
+    if (branches.length !== 2 || nullIndex < 0) {
+      throw new SchemaError(path, 'a union must be of null and one other type')
+    }
+    const of = this.parse(branches[1 - nullIndex], path, namespace)
+    if (of.type === 'null' || of.type === 'nullable') throw new SchemaError(path, 'a union must not hold null twice')
+    return { type: 'nullable', nullIndex, of }
+  }
+
+  private record(json: { readonly [name: string]: Json }, path: string, namespace: string): AvroType {
+    const name = this.newName(json, path, namespace)
+    const inner = name.includes('.') ? name.slice(0, name.lastIndexOf('.')) : ''
+    const list = json['fields']
+    if (!isList(list)) throw new SchemaError(name, 'has no fields')
+    this.open.add(name)
+    const names = new Set<string>()
+    const fields = list.map((field): Field => {
+      if (!isObject(field) || typeof field['name'] !== 'string')
+        throw new SchemaError(name, 'has a field without a name')
+      const at = `${name}.${field['name']}`
+      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(field['name'])) throw new SchemaError(at, 'is not a valid name')
+      if (names.has(field['name'])) throw new SchemaError(at, 'is there twice')
+      names.add(field['name'])
+      const type = this.parse(field['type'], at, inner)
+      return { name: field['name'], type, default: field['default'], doc: docOf(field) }
+    })
+    this.open.delete(name)
+    const type: RecordType = { type: 'record', name, fields, doc: docOf(json) }
+    this.named.set(name, type)
+    return type
+  }
+
+  private enum(json: { readonly [name: string]: Json }, path: string, namespace: string): AvroType {
+    const name = this.newName(json, path, namespace)
+    const symbols = json['symbols']
+    if (!isList(symbols) || !symbols.every((symbol) => typeof symbol === 'string')) {
+      throw new SchemaError(name, 'has no symbols')
+    }
+    // 255 stands for null in a code column.
+    if (symbols.length === 0 || symbols.length > 254) throw new SchemaError(name, 'must have 1 to 254 symbols')
+    const fallback = json['default']
+    if (fallback !== undefined && (typeof fallback !== 'string' || !symbols.includes(fallback))) {
+      throw new SchemaError(name, 'has a default that is none of its symbols')
+    }
+    const type: EnumType = { type: 'enum', name, symbols, default: fallback ?? null, doc: docOf(json) }
+    this.named.set(name, type)
+    return type
+  }
+
+  private array(json: { readonly [name: string]: Json }, path: string, namespace: string): AvroType {
+    const items = this.parse(json['items'], `${path}[]`, namespace)
+    if (minimalWidth(items) === 0) {
+      throw new SchemaError(
+        path,
+        'array items must take at least one byte: millions without width fit into a few bytes',
+      )
+    }
+    return { type: 'array', items }
+  }
+
+  private newName(json: { readonly [name: string]: Json }, path: string, namespace: string): string {
+    if (typeof json['name'] !== 'string') throw new SchemaError(path, 'has no name')
+    const own = typeof json['namespace'] === 'string' ? json['namespace'] : namespace
+    const name = fullName(json['name'], own)
+    if (this.open.has(name) || this.named.has(name)) throw new SchemaError(path, `${name} is defined twice`)
+    return name
+  }
+}
+
+const isList = (json: Json | undefined): json is readonly Json[] => Array.isArray(json)
+const isObject = (json: Json | undefined): json is { readonly [name: string]: Json } =>
+  typeof json === 'object' && json !== null && !Array.isArray(json)
+const docOf = (json: { readonly [name: string]: Json }): string => (typeof json['doc'] === 'string' ? json['doc'] : '')
+const fullName = (name: string, namespace: string): string =>
+  name.includes('.') || namespace === '' ? name : `${namespace}.${name}`
+
+/** Fewest bytes that a value of the type takes. */
+export function minimalWidth(type: AvroType): number {
+  switch (type.type) {
+    case 'null':
+      return 0
+    case 'float':
+      return 4
+    case 'double':
+      return 8
+    case 'record':
+      return type.fields.reduce((sum, field) => sum + minimalWidth(field.type), 0)
+    default:
+      return 1
+  }
+}
+
+/** True when both types have the same binary encoding and the same names; documentation and defaults do not count. */
+export function sameType(a: AvroType, b: AvroType): boolean {
+  if (a === b) return true
+  if (a.type === 'enum' && b.type === 'enum') {
+    return a.symbols.length === b.symbols.length && a.symbols.every((symbol, i) => symbol === b.symbols[i])
+  }
+  if (a.type === 'array' && b.type === 'array') return sameType(a.items, b.items)
+  if (a.type === 'nullable' && b.type === 'nullable') return a.nullIndex === b.nullIndex && sameType(a.of, b.of)
+  if (a.type === 'record' && b.type === 'record') {
+    return (
+      a.fields.length === b.fields.length &&
+      a.fields.every((field, i) => field.name === b.fields[i].name && sameType(field.type, b.fields[i].type))
+    )
+  }
+  return a.type === b.type
+}
