@@ -15,15 +15,18 @@ export interface Fault {
 export const faults = {
   SLUICE_FENCED: {
     cause: 'Another owner has taken over this id.',
-    action: 'None: this owner stops and rejoins its group later. If it happens all the time, two processes run the same tasks.',
+    action:
+      'None: this owner stops and rejoins its group later. If it happens all the time, two processes run the same tasks.',
   },
   SLUICE_WRITER_BROKEN: {
     cause: 'An earlier commit of this writer failed with an unknown outcome, so nothing more may be sent through it.',
     action: 'None: a new writer is made and recovery reads what was committed. Look for the error before this one.',
   },
   SLUICE_OFFSET_GONE: {
-    cause: 'The asked offset is not kept: before the start of the log (retention) or after its end (the log lost records).',
-    action: 'Restore a state snapshot at or after the start of the log, or restore the log from a backup. Never skip ahead.',
+    cause:
+      'The asked offset is not kept: before the start of the log (retention) or after its end (the log lost records).',
+    action:
+      'Restore a state snapshot at or after the start of the log, or restore the log from a backup. Never skip ahead.',
   },
   SLUICE_TOPIC_UNKNOWN: {
     cause: 'The topic or the partition does not exist in this log.',
@@ -38,7 +41,8 @@ export const faults = {
     action: 'Talk to that process over its HTTP endpoint, stop it, or give another directory with --data.',
   },
   SLUICE_DISK_FULL: {
-    cause: 'There is no room left for the data directory. Nothing that was acknowledged is lost, nothing new was acknowledged.',
+    cause:
+      'There is no room left for the data directory. Nothing that was acknowledged is lost, nothing new was acknowledged.',
     action: 'Free space or raise the limit, then start again: it goes on where it was.',
   },
   SLUICE_READ_ONLY: {
@@ -66,7 +70,8 @@ export const faults = {
     action: 'Use the version of the program that wrote it, or replay the input into a new directory.',
   },
   SLUICE_LOGIC_VERSION: {
-    cause: 'The directory was written by another version of the logic, so the log would not give the same results again.',
+    cause:
+      'The directory was written by another version of the logic, so the log would not give the same results again.',
     action: 'Finish with the version that wrote it, or replay the input into a new directory and compare.',
   },
   SLUICE_RULE_VERSION: {

@@ -14,18 +14,18 @@ export function localGroup(): Group {
   let change: Promise<void> = Promise.resolve()
 
   function wanted(): Map<Member, Set<string>> {
-    const shares = new Map([...members].map(member => [member, new Set<string>()]))
-    const tasks = [...new Set([...members].flatMap(member => [...member.tasks]))].sort()
+    const shares = new Map([...members].map((member) => [member, new Set<string>()]))
+    const tasks = [...new Set([...members].flatMap((member) => [...member.tasks]))].sort()
     const waiting: string[] = []
     for (const task of tasks) {
-      const candidates = [...members].filter(member => member.tasks.has(task))
-      const holder = candidates.find(member => member.held.has(task))
+      const candidates = [...members].filter((member) => member.tasks.has(task))
+      const holder = candidates.find((member) => member.held.has(task))
       const limit = Math.ceil(tasks.length / members.size)
       if (holder !== undefined && shares.get(holder)!.size < limit) shares.get(holder)!.add(task)
       else waiting.push(task)
     }
     for (const task of waiting) {
-      const candidates = [...members].filter(member => member.tasks.has(task))
+      const candidates = [...members].filter((member) => member.tasks.has(task))
       candidates.sort((a, b) => shares.get(a)!.size - shares.get(b)!.size)
       shares.get(candidates[0])!.add(task)
     }
@@ -35,7 +35,7 @@ export function localGroup(): Group {
   async function rebalance(): Promise<void> {
     const shares = wanted()
     const revoked = [...shares].flatMap(([member, share]) => {
-      return [...member.held].filter(task => !share.has(task)).map(task => ({ member, task }))
+      return [...member.held].filter((task) => !share.has(task)).map((task) => ({ member, task }))
     })
     await Promise.all(
       revoked.map(async ({ member, task }) => {
@@ -64,8 +64,8 @@ export function localGroup(): Group {
       const member: Member = {
         tasks: new Set(tasks),
         held: new Set(),
-        assigned: task => on.assigned(task),
-        revoked: task => on.revoked(task),
+        assigned: (task) => on.assigned(task),
+        revoked: (task) => on.revoked(task),
       }
       await next(async () => {
         members.add(member)
@@ -77,7 +77,7 @@ export function localGroup(): Group {
             if (!members.delete(member)) return
             const held = [...member.held]
             member.held.clear()
-            await Promise.all(held.map(task => member.revoked(task)))
+            await Promise.all(held.map((task) => member.revoked(task)))
             await rebalance()
           }),
       }

@@ -15,7 +15,14 @@ import { keyEncoder, metaKey } from './keys.ts'
 import { lockDirectory, type DirectoryLock } from './lock.ts'
 import { EmbeddedLog } from './log.ts'
 import { CommitLoop, type Root, type Store, type StoreKey } from './loop.ts'
-import { checkManifest, newManifest, readManifest, writeManifest, type Manifest, type ManifestOptions } from './manifest.ts'
+import {
+  checkManifest,
+  newManifest,
+  readManifest,
+  writeManifest,
+  type Manifest,
+  type ManifestOptions,
+} from './manifest.ts'
 import { EmbeddedState } from './state.ts'
 
 export { readHolder, type Holder } from './lock.ts'
@@ -118,7 +125,7 @@ function assemble(options: EmbeddedOptions, lock: DirectoryLock, root: Root): Em
     state,
     group: localGroup(),
     clock: options.clock ?? systemClock,
-    setEndpoint: endpoint => lock.setEndpoint(endpoint),
+    setEndpoint: (endpoint) => lock.setEndpoint(endpoint),
     trim: (at, before) => log.trim(at, before),
     usage: () => ({ bytes: statSync(file).size, transactions: loop.transactions }),
     close: () =>
@@ -155,7 +162,8 @@ function reconcile(options: EmbeddedOptions, root: Root, meta: Store): Manifest 
   }
   const manifest = newManifest(options, inside)
   // A synchronous transaction is allowed here alone: nothing is being written yet. It is durable when it returns.
-  if (inside === undefined) meta.transactionSync(() => meta.putSync(key, new TextEncoder().encode(manifest.directoryId)))
+  if (inside === undefined)
+    meta.transactionSync(() => meta.putSync(key, new TextEncoder().encode(manifest.directoryId)))
   writeManifest(directory, manifest)
   return manifest
 }

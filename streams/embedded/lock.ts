@@ -68,7 +68,7 @@ export async function lockDirectory(directory: string, endpoint: string | null):
   for (let wait = 0; database === null && wait < 10; wait++) {
     const holder = readHolder(directory)
     if (holder !== null && alive(holder.pid)) break
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, 50))
     database = tryLock(directory)
   }
   if (database === null) {

@@ -76,7 +76,11 @@ export class EmbeddedLog implements Log {
     for (const { key, value } of meta.getRange({ start: metaKey('topic', ''), end: metaKey('topic', '\x7f') })) {
       const name = new TextDecoder().decode(key as Uint8Array).slice('topic/'.length)
       const { number, id, partitions } = parse<{ number: number; id: string; partitions: number }>(value)
-      this.#topics.set(name, { number, id, partitions: Array.from({ length: partitions }, (_, p) => this.#open(number, p)) })
+      this.#topics.set(name, {
+        number,
+        id,
+        partitions: Array.from({ length: partitions }, (_, p) => this.#open(number, p)),
+      })
     }
     for (const { key, value } of meta.getRange({ start: metaKey('ledger', ''), end: metaKey('ledger', '\x7f') })) {
       const id = new TextDecoder().decode(key as Uint8Array).slice('ledger/'.length)
@@ -121,7 +125,10 @@ export class EmbeddedLog implements Log {
     const { partitions } = this.#topic(topic)
     const found = partitions[partition]
     if (found === undefined) {
-      throw new CodedError('SLUICE_TOPIC_UNKNOWN', `partition ${partition} of topic ${topic}, which has ${partitions.length}`)
+      throw new CodedError(
+        'SLUICE_TOPIC_UNKNOWN',
+        `partition ${partition} of topic ${topic}, which has ${partitions.length}`,
+      )
     }
     return found
   }
@@ -137,7 +144,7 @@ export class EmbeddedLog implements Log {
   async createTopics(topics: readonly TopicSpec[]): Promise<void> {
     await this.#loop.submit({
       bytes: 0,
-      stage: writes => {
+      stage: (writes) => {
         const missing: TopicSpec[] = []
         for (const spec of topics) {
           const existing = this.#topics.get(spec.name)
@@ -174,7 +181,7 @@ export class EmbeddedLog implements Log {
     }
     assertKept()
     if (offset === partition.end && maxWaitMs > 0) {
-      await new Promise<void>(resolve => {
+      await new Promise<void>((resolve) => {
         const wake = (): void => {
           clearTimeout(timer)
           partition.waiters.delete(wake)
@@ -220,7 +227,7 @@ export class EmbeddedLog implements Log {
   async writer(id: string): Promise<Writer> {
     return this.#loop.submit({
       bytes: 0,
-      stage: writes => {
+      stage: (writes) => {
         const ledger = this.#ledgers.get(id) ?? { epoch: 0, committed: null, durable: null, owner: null }
         this.#ledgers.set(id, ledger)
         ledger.epoch++
@@ -234,7 +241,7 @@ export class EmbeddedLog implements Log {
 
   /** Commits for a writer; see Writer.commit. */
   append(writer: EmbeddedWriter, commit: Commit): Promise<void> {
-    const pieces = commit.appends.map(append => {
+    const pieces = commit.appends.map((append) => {
       return { partition: this.#partition(append), entries: splitBatches(append.batches, ENTRY_BYTES) }
     })
     const committed = { position: commit.position, metadata: commit.metadata }
@@ -244,10 +251,10 @@ export class EmbeddedLog implements Log {
       refused: () => {
         writer.broken = true
       },
-      stage: writes => {
+      stage: (writes) => {
         const ledger = this.#ledgers.get(writer.id)
-        if (writer.broken) throw new CodedError('SLUICE_WRITER_BROKEN', `writer ${writer.id}`)
         if (ledger?.owner !== writer) throw new FencedError(`writer ${writer.id}`)
+        if (writer.broken) throw new CodedError('SLUICE_WRITER_BROKEN', `writer ${writer.id}`)
         assertCommit(commit, ledger.committed?.position ?? null)
         for (const { partition, entries } of pieces) {
           for (const { bytes, span } of entries) {
@@ -275,9 +282,12 @@ export class EmbeddedLog implements Log {
     return this.#loop.submit({
       group: `trim/${at.topic}/${at.partition}`,
       bytes: 0,
-      stage: writes => {
+      stage: (writes) => {
         const limit = Math.min(before, partition.end)
-        const range = { start: logKey(partition.topic, partition.partition, 0), end: logKey(partition.topic, partition.partition, limit) }
+        const range = {
+          start: logKey(partition.topic, partition.partition, 0),
+          end: logKey(partition.topic, partition.partition, limit),
+        }
         const keys = [...this.#entries.getKeys(range)] as Uint8Array[]
         const last = keys.at(-1)
         if (last === undefined) return () => partition.start

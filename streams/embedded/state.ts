@@ -99,7 +99,7 @@ export class EmbeddedState implements State {
   async acquire(task: string): Promise<TaskState> {
     return this.#loop.submit({
       bytes: 0,
-      stage: writes => {
+      stage: (writes) => {
         const found = this.#staged.get(task) ?? this.#fresh(0)
         const owned = { ...found, epoch: found.epoch + 1 }
         this.#put(writes, task, owned)
@@ -111,24 +111,24 @@ export class EmbeddedState implements State {
   #owned(task: string, owned: Stored): TaskState {
     return {
       header: headerOf(owned),
-      read: async keys => this.#picture(transaction => this.#read(transaction, task, keys)),
-      list: async (kind, prefix) => this.#picture(transaction => this.#list(transaction, task, kind, prefix)),
-      kinds: async () => this.#picture(transaction => this.#kinds(transaction, task)),
-      apply: delta => this.#apply(task, owned, delta),
+      read: async (keys) => this.#picture((transaction) => this.#read(transaction, task, keys)),
+      list: async (kind, prefix) => this.#picture((transaction) => this.#list(transaction, task, kind, prefix)),
+      kinds: async () => this.#picture((transaction) => this.#kinds(transaction, task)),
+      apply: (delta) => this.#apply(task, owned, delta),
     }
   }
 
   async peek(task: string, kind: string): Promise<Picture> {
-    return this.#picture(transaction => this.#list(transaction, task, kind))
+    return this.#picture((transaction) => this.#list(transaction, task, kind))
   }
 
   async drop(task: string): Promise<void> {
     const old = await this.#loop.submit({
       group: `state/${task}`,
       bytes: 0,
-      stage: writes => {
+      stage: (writes) => {
         const found = this.#staged.get(task)
-        if (found !== undefined) this.#put(writes, task, this.#fresh(found.epoch + 1))
+        if (found !== undefined) this.#put(writes, task, this.#fresh(found.epoch))
         return () => found?.number
       },
     })
@@ -145,12 +145,12 @@ export class EmbeddedState implements State {
     return this.#loop.submit<Applied>({
       group: `state/${task}`,
       bytes,
-      stage: writes => {
+      stage: (writes) => {
         const stored = this.#staged.get(task)
         const header = headerOf(stored)
-        if (stored === undefined || stored.epoch !== owned.epoch || stored.incarnation !== owned.incarnation) {
-          return () => ({ result: 'fenced', header })
-        }
+        if (stored === undefined) return () => ({ result: 'moved', header })
+        if (stored.epoch !== owned.epoch) return () => ({ result: 'fenced', header })
+        if (stored.incarnation !== owned.incarnation) return () => ({ result: 'moved', header })
         const position = stored.position ?? 0
         if (position !== delta.from) {
           return () => (stored.position === delta.to ? { result: 'repeated' } : { result: 'moved', header })
@@ -209,7 +209,7 @@ export class EmbeddedState implements State {
     const options = { transaction }
     const key: Uint8Array[] = []
     let kind: string | undefined
-    const values = keys.map(entry => {
+    const values = keys.map((entry) => {
       if (entry.kind !== kind) {
         kind = entry.kind
         key[0] = statePrefix(stored.number, kind)
@@ -239,7 +239,7 @@ export class EmbeddedState implements State {
     const stored = this.#stored(transaction, task)
     if (stored === undefined) return kinds
     const end = incarnationKey(stored.number + 1)
-    for (let start = incarnationKey(stored.number); ; ) {
+    for (let start = incarnationKey(stored.number); ;) {
       const [key] = this.#entries.getKeys({ start, end, limit: 1, transaction }) as Iterable<Uint8Array>
       if (key === undefined) return kinds
       const kind = new TextDecoder().decode(key.subarray(4, key.indexOf(0, 4)))
@@ -255,7 +255,7 @@ export class EmbeddedState implements State {
       while (left && !this.#closed) {
         left = await this.#loop.submit({
           bytes: 0,
-          stage: writes => {
+          stage: (writes) => {
             const range = { start: incarnationKey(number), end: incarnationKey(number + 1), limit: SWEEP_ENTRIES }
             const keys = [...this.#entries.getKeys(range)]
             for (const key of keys) writes.remove(this.#entries, key)
