@@ -35,15 +35,12 @@ function writeLargeVarint(bytes: Uint8Array, at: number, value: number): number 
   // zigzag(v) = 2v or 2|v| - 1; taken as high * 2^28 + low from |v| or |v| - 1, so that nothing passes 2^53.
   const half = negative ? -value - 1 : value
   const high = Math.floor(half / 0x8000000)
-  let low = (half - high * 0x8000000) * 2 + (negative ? 1 : 0)
+  const low = (half - high * 0x8000000) * 2 + (negative ? 1 : 0)
   bytes[at] = (low & 127) | 128
-  low >>>= 7
-  bytes[at + 1] = (low & 127) | 128
-  low >>>= 7
-  bytes[at + 2] = (low & 127) | 128
-  low >>>= 7
+  bytes[at + 1] = ((low >>> 7) & 127) | 128
+  bytes[at + 2] = ((low >>> 14) & 127) | 128
+  bytes[at + 3] = ((low >>> 21) & 127) | 128
   // 28 bits are written; `high` (at most 2^26) follows, and is not zero here: |value| >= 2^30 - 1.
-  bytes[at + 3] = low | 128
   at += 4
   let rest = high | 0
   while (rest > 127) {

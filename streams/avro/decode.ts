@@ -7,7 +7,7 @@
  */
 import type { Column, Frame } from '../batch.ts'
 import { CANONICAL, bytesFor, columnFor, columnsOfType } from './columns.ts'
-import type { ColumnSpec, Nesting } from './columns.ts'
+import type { Nesting } from './columns.ts'
 import { DecoderSource } from './decode-source.ts'
 import { SchemaError, parseSchema, sameType } from './schema.ts'
 import { readVarint, varintOut } from './varint.ts'
@@ -23,7 +23,7 @@ export const FAULT = { none: 0, malformed: 1, tooLarge: 2 } as const
  * prefix of five bytes, and writes fault[row] (see FAULT) for each. The code column 'canonical' becomes 1 where the bytes
  * after the prefix are exactly the canonical encoding of the decoded record. Returns the number of faults.
  */
-export type Decode = (
+export type Decoder = (
   frame: Frame,
   rows: Int32Array,
   count: number,
@@ -50,7 +50,7 @@ type Run = (
  * reader's default. `nesting`: see columnsOf; a raw column needs the same nested type on both sides.
  * Errors: SchemaError when the schemas cannot be resolved; the message names the field.
  */
-export function compileDecoder(writerSchema: string, readerSchema: string, nesting: Nesting = 'raw'): Decode {
+export function compileDecoder(writerSchema: string, readerSchema: string, nesting: Nesting = 'raw'): Decoder {
   const writer = parseSchema(writerSchema)
   const reader = parseSchema(readerSchema)
   const specs = columnsOfType(reader, nesting)
@@ -103,5 +103,3 @@ const arraysOf = (column: Column): (Int32Array | Float64Array | Uint8Array)[] =>
   if (column.kind === 'text') return [column.offsets, column.lengths]
   return column.kind === 'raw' ? [column.starts, column.ends] : [column.values]
 }
-
-export type { ColumnSpec }
