@@ -24,6 +24,7 @@ export const records = {
   holdResolution: recordType(12, 'hold-resolution.v1'),
   ruleSet: recordType(13, 'rule-set.v1'),
   unreadable: recordType(14, 'unreadable.v1'),
+  import: recordType(15, 'import.v1'),
   transactionOutcome: recordType(20, 'transaction-outcome.v1'),
   decision: recordType(21, 'decision.v1'),
   alert: recordType(22, 'alert.v1'),
@@ -50,6 +51,8 @@ const { mark } = records
 
 /** Every topic of the payments line. */
 export const topics = {
+  /** What was imported from files; kept for ever, read by `run` alone. */
+  imports: { name: 'imports', partitions: 'one', records: [records.import], key: null, table: null },
   transactions: {
     name: 'transactions',
     partitions: 'input',
