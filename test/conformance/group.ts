@@ -11,7 +11,7 @@ async function member(
   name: string,
 ): Promise<{ held: Set<string>; leave(): Promise<void> }> {
   const held = new Set<string>()
-  const { leave } = await group.join(tasks, {
+  const membership = await group.join(tasks, {
     assigned(task) {
       expect(holders.get(task), `${task} is with two members`).toBeUndefined()
       holders.set(task, name)
@@ -23,7 +23,7 @@ async function member(
       held.delete(task)
     },
   })
-  return { held, leave }
+  return { held, leave: () => membership.leave() }
 }
 
 async function settled(check: () => boolean): Promise<void> {

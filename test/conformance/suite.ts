@@ -3,7 +3,7 @@
  *
  * It asks nothing of a backend but the seam. What one cannot do is skipped by name, and the skip carries its reason.
  */
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Backend, TopicPartition } from '../../streams/backend.ts'
 import { groupRules } from './group.ts'
 import { logRules } from './log.ts'
@@ -47,15 +47,24 @@ export function conformance(name: string, open: () => Promise<Subject>, { skips 
       subject: () => subject,
       fresh: (what) => `${what}-${++names}`,
       needs(feature, title, test) {
-        const reason = skips[feature]
-        if (reason === undefined) it(title, test)
-        else it.skip(`${title} [skipped: ${reason}]`, test)
+        it(`${title}`, async ({ skip }) => {
+          const reason = skips[feature]
+          if (reason !== undefined) skip(reason)
+          await test()
+          expect.hasAssertions()
+        })
       },
     }
-    describe('log', () => logRules(tools))
-    describe('state', () => stateRules(tools))
-    describe('group', () => groupRules(tools))
-    it('has a clock in milliseconds', ({ expect }) => {
+    describe('log', () => {
+      logRules(tools)
+    })
+    describe('state', () => {
+      stateRules(tools)
+    })
+    describe('group', () => {
+      groupRules(tools)
+    })
+    it('has a clock in milliseconds', () => {
       expect(Number.isInteger(subject.backend.clock.now())).toBe(true)
     })
   })
