@@ -33,9 +33,28 @@ function newest(): Map<string, RecordSchema> {
     const [base, version] = name.split('.v')
     const known = versions.get(base)
     if (known !== undefined && known.version > Number(version)) continue
-    versions.set(base, { version: Number(version), schema: JSON.parse(schema) as RecordSchema })
+    const expanded = expand(JSON.parse(schema) as Json, new Map()) as unknown as RecordSchema
+    versions.set(base, { version: Number(version), schema: expanded })
   }
   return new Map([...versions].map(([base, { schema }]) => [base, schema]))
+}
+
+/** The schema with every use of a named type by its name replaced by its definition. */
+function expand(type: Json, named: Map<string, Json>): Json {
+  if (typeof type === 'string') return named.get(type.slice(type.lastIndexOf('.') + 1)) ?? type
+  if (Array.isArray(type)) return type.map((branch) => expand(branch, named))
+  if (!isObject(type)) return type
+  if (isEnum(type)) named.set(type['name'] as string, type)
+  if (isRecord(type)) {
+    const fields = (type['fields'] as { [name: string]: Json }[]).map((field) => ({
+      ...field,
+      type: expand(field['type'], named),
+    }))
+    const record = { ...type, fields }
+    named.set(type['name'] as string, record)
+    return record
+  }
+  return type['type'] === 'array' ? { ...type, items: expand(type['items'], named) } : type
 }
 
 class Generator {

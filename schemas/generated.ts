@@ -150,6 +150,68 @@ export interface UnreadableRecord {
   readonly line: number
 }
 
+export const importStateSymbols = ['BEGUN', 'FINISHED'] as const
+export type ImportState = (typeof importStateSymbols)[number]
+
+/** One file. */
+export interface ImportedFileRecord {
+  /** Base name. */
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** Of its bytes, in hex. */
+  readonly sha256: string
+  /** Rows. */
+  readonly rows: number
+  /** It was out of order by more than grace, and sorted by time. */
+  readonly sorted: boolean
+}
+
+/** Rows per reason. */
+export interface ReasonCountRecord {
+  /** Code from schemas/reasons.ts, or a mapping's reason for skipping. */
+  readonly reason: string
+  /** Rows. */
+  readonly count: number
+}
+
+/**
+ * One import of files: written when it begins and again when it is finished. Topic imports, key: none. It is kept as
+ * long as the log: it tells what was imported already.
+ */
+export interface ImportRecord {
+  /** BEGUN before its first record, FINISHED with its last. */
+  readonly state: ImportState
+  /** SHA-256 over the mapping's hash and each file's size and SHA-256, in hex. */
+  readonly identity: string
+  /** Name of the mapping; of our own columns the default producer. */
+  readonly mapping: string
+  /** SHA-256 of the mapping's content, in hex. */
+  readonly mappingHash: string
+  /** The clock, read once: acceptance time of all its records. */
+  readonly notAfter: number
+  /** The log's clock when it began: rows before it are late. */
+  readonly closedThrough: number
+  /** In the order in which they were given. */
+  readonly files: readonly ImportedFileRecord[]
+  /** Rows of all files. */
+  readonly rows: number
+  /** Rows whose time is before closedThrough. */
+  readonly lateRows: number
+  /** Smallest readable time. */
+  readonly minTime: number | null
+  /** Largest readable time. */
+  readonly maxTime: number | null
+  /** What its last tick closes; the next import begins at or after it. */
+  readonly closeThrough: number | null
+  /** Rows that became transactions; 0 in BEGUN. */
+  readonly transactions: number
+  /** Rows that became dead letters. */
+  readonly unreadable: readonly ReasonCountRecord[]
+  /** Rows that the mapping left out. */
+  readonly skipped: readonly ReasonCountRecord[]
+}
+
 export const noveltySymbols = ['ACCEPTED', 'DUPLICATE', 'CONFLICTING'] as const
 export type Novelty = (typeof noveltySymbols)[number]
 
@@ -610,6 +672,25 @@ export const ruleSetColumns = ['version', 'rules', 'sha256', 'effectiveFrom', 'b
 
 /** Columns of Unreadable: its fields, those of nested records behind a dot. */
 export const unreadableColumns = ['reason', 'message', 'raw', 'file', 'line'] as const
+
+/** Columns of Import: its fields, those of nested records behind a dot. */
+export const importColumns = [
+  'state',
+  'identity',
+  'mapping',
+  'mappingHash',
+  'notAfter',
+  'closedThrough',
+  'files',
+  'rows',
+  'lateRows',
+  'minTime',
+  'maxTime',
+  'closeThrough',
+  'transactions',
+  'unreadable',
+  'skipped',
+] as const
 
 /** Columns of TransactionOutcome: its fields, those of nested records behind a dot. */
 export const transactionOutcomeColumns = [

@@ -216,7 +216,12 @@ function writer(type: AvroType): Write {
       const limit = type.type === 'int' ? 0x80000000 : 2 ** 53
       return (value, arena, path) => {
         const fits = typeof value === 'number' && Number.isInteger(value) && value >= -limit
-        expect(fits && value <= (type.type === 'int' ? limit - 1 : limit), path, `an ${type.type}`, value)
+        expect(
+          fits && value <= (type.type === 'int' ? limit - 1 : limit),
+          path,
+          type.type === 'int' ? 'an int' : 'a long',
+          value,
+        )
         arena.long(value as number)
       }
     }
