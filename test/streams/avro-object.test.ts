@@ -99,7 +99,11 @@ test.each([
 })
 
 test('decimals come back, whatever their size', () => {
-  fc.assert(fc.property(fc.bigInt(), (value) => expect(decimalFrom(decimalBytes(value))).toBe(value)))
+  fc.assert(
+    fc.property(fc.bigInt(), (value) => {
+      expect(decimalFrom(decimalBytes(value))).toBe(value)
+    }),
+  )
 })
 
 test('the wire prefix', () => {
