@@ -71,6 +71,17 @@ export class Batch {
     this.count = count
   }
 
+  /** The rows whose code is `code`. */
+  where(codes: Uint8Array, code: number): Batch {
+    const selection = new Int32Array(this.count)
+    let count = 0
+    for (let i = 0; i < this.count; i++) {
+      const row = this.selection[i]
+      if (codes[row] === code) selection[count++] = row
+    }
+    return new Batch(this.frame, selection, count)
+  }
+
   number(name: string): Float64Array {
     const column = this.frame.columns.get(name)
     if (column?.kind !== 'number') throw new Error(`no number column '${name}'`)
@@ -81,6 +92,12 @@ export class Batch {
     const column = this.frame.columns.get(name)
     if (column?.kind !== 'code') throw new Error(`no code column '${name}'`)
     return column.values
+  }
+
+  raw(name: string): RawColumn {
+    const column = this.frame.columns.get(name)
+    if (column?.kind !== 'raw') throw new Error(`no raw column '${name}'`)
+    return column
   }
 
   text(name: string): TextColumn {

@@ -82,6 +82,30 @@ export const faults = {
     cause: 'A setting was given that differs from the one fixed when the log was created.',
     action: 'Leave the setting out or give the recorded value; another value needs a new directory.',
   },
+  SLUICE_STATE_AHEAD: {
+    cause: 'The state stands for more input than the log has committed: the log lost an acknowledged commit.',
+    action: 'Check the broker and its disk, then rebuild the state of this task from the log; it goes on at K.',
+  },
+  SLUICE_STATE_MOVED: {
+    cause: 'The stored state fell back or moved under its owner (fail-over, restore, a second owner).',
+    action: 'None: the task recovers by processing again from the stored position.',
+  },
+  SLUICE_RETENTION_PASSED: {
+    cause: 'The log no longer reaches back to the position that the stored state stands for.',
+    action: 'Restore a newer backup or snapshot of the state, at or after the start of the log.',
+  },
+  SLUICE_LOG_TRUNCATED: {
+    cause: 'The log ends before a position that was committed.',
+    action: 'Restore the log: it lost records (unclean leader election, a restored disk). Do not go on.',
+  },
+  SLUICE_NOT_DETERMINISTIC: {
+    cause: 'Processing the same input again gave other outputs than those that were committed.',
+    action: 'Keep the directory and report it: this is a bug, or the program or the log was changed.',
+  },
+  SLUICE_SEQUENCE_GAP: {
+    cause: 'A record is missing between two records of one source task.',
+    action: 'Check retention and the log of that topic; nothing after the gap was used.',
+  },
 } as const satisfies Record<string, Fault>
 
 export type FaultCode = keyof typeof faults

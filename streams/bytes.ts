@@ -1,0 +1,113 @@
+/** Compact encoding of state entries: unsigned varints up to 2^53, doubles, byte strings. */
+
+const double = new Float64Array(1)
+const doubleBytes = new Uint8Array(double.buffer)
+
+/** Writes into a growing buffer; `take` copies out what was written and starts anew. */
+export class ByteWriter {
+  private buffer: Uint8Array
+  length = 0
+
+  constructor(capacity = 4096) {
+    this.buffer = new Uint8Array(capacity)
+  }
+
+  private room(bytes: number): void {
+    if (this.length + bytes <= this.buffer.length) return
+    const larger = new Uint8Array(Math.max(this.buffer.length * 2, this.length + bytes))
+    larger.set(this.buffer)
+    this.buffer = larger
+  }
+
+  /** An integer from 0 to 2^53. */
+  varint(value: number): void {
+    this.room(8)
+    while (value >= 128) {
+      this.buffer[this.length++] = (value % 128) | 128
+      value = Math.floor(value / 128)
+    }
+    this.buffer[this.length++] = value
+  }
+
+  /** A signed 32-bit integer. */
+  int32(value: number): void {
+    this.room(4)
+    this.buffer[this.length++] = value
+    this.buffer[this.length++] = value >>> 8
+    this.buffer[this.length++] = value >>> 16
+    this.buffer[this.length++] = value >>> 24
+  }
+
+  double(value: number): void {
+    this.room(8)
+    double[0] = value
+    this.buffer.set(doubleBytes, this.length)
+    this.length += 8
+  }
+
+  bytes(source: Uint8Array, offset = 0, length = source.length): void {
+    this.varint(length)
+    this.room(length)
+    for (let i = 0; i < length; i++) this.buffer[this.length + i] = source[offset + i]
+    this.length += length
+  }
+
+  text(value: string): void {
+    this.bytes(new TextEncoder().encode(value))
+  }
+
+  take(): Uint8Array {
+    const taken = this.buffer.slice(0, this.length)
+    this.length = 0
+    return taken
+  }
+}
+
+/** Reads what ByteWriter wrote; reading past the end is an assertion. */
+export class ByteReader {
+  private readonly buffer: Uint8Array
+  private at = 0
+
+  constructor(buffer: Uint8Array) {
+    this.buffer = buffer
+  }
+
+  get done(): boolean {
+    return this.at >= this.buffer.length
+  }
+
+  varint(): number {
+    let value = 0
+    let scale = 1
+    for (;;) {
+      if (this.at >= this.buffer.length) throw new Error('state entry is cut')
+      const byte = this.buffer[this.at++]
+      value += (byte & 127) * scale
+      if (byte < 128) return value
+      scale *= 128
+    }
+  }
+
+  int32(): number {
+    if (this.at + 4 > this.buffer.length) throw new Error('state entry is cut')
+    const b = this.buffer
+    return b[this.at++] | (b[this.at++] << 8) | (b[this.at++] << 16) | (b[this.at++] << 24)
+  }
+
+  double(): number {
+    if (this.at + 8 > this.buffer.length) throw new Error('state entry is cut')
+    for (let i = 0; i < 8; i++) doubleBytes[i] = this.buffer[this.at++]
+    return double[0]
+  }
+
+  bytes(): Uint8Array {
+    const length = this.varint()
+    if (this.at + length > this.buffer.length) throw new Error('state entry is cut')
+    this.at += length
+    return this.buffer.subarray(this.at - length, this.at)
+  }
+
+  text(): string {
+    return new TextDecoder().decode(this.bytes())
+  }
+}

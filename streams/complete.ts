@@ -1,0 +1,198 @@
+/**
+ * complete: merges the partials of all source tasks and gives a cycle when every one of them has closed it. Completeness
+ * is counted, never estimated; merging is commutative on exact integers, so the interleaving of sources cannot matter.
+ *
+ * C1  A cycle is given when closedThrough of all N sources is at or past its end; cycles are given ascending.
+ * C2  Per source the numbers (seq) are contiguous: a lower one is dropped and counted, a gap halts.
+ * C3  What a source says about a cycle (its member list) is what it had said before its first closedThrough past it.
+ */
+
+import type { TaskState } from './backend.ts'
+import { CodedError } from './errors.ts'
+import type { Item, Items, OperatorSpec, TaskContext } from './operator.ts'
+import type { DeltaBuilder, Store } from './store.ts'
+
+/** Obligations of one cycle, added up over all sources; sorted by unit, debtor, creditor (UTF-8 bytes). */
+export interface CompleteCycle<Said = unknown> {
+  readonly cycleStart: number
+  readonly cycleEnd: number
+  readonly obligations: readonly {
+    readonly payerBank: string
+    readonly payeeBank: string
+    readonly currency: string
+    readonly count: bigint
+    readonly amount: bigint
+  }[]
+  /** What source 0 had said last before it closed the cycle; null when nothing. */
+  readonly said: Said | null
+}
+
+/** Record types by what they are to complete. */
+export interface Complete {
+  readonly partial: string
+  readonly closed: string
+  /** A record of a source that holds for the cycles that it closes afterwards. */
+  readonly said: string
+  readonly cycleMs: number
+}
+
+interface SourceRecord {
+  readonly task: number
+  readonly seq: number
+}
+interface Partial extends SourceRecord {
+  readonly cycleStart: number
+  readonly obligations: readonly { payerBank: string; payeeBank: string; currency: string; count: number; amount: bigint }[]
+}
+
+interface CompleteState {
+  /** Per source: next seq, closedThrough. */
+  next: number[]
+  closedThrough: number[]
+  /** Latest word of source 0, and which word holds up to which cycle end. */
+  word: unknown
+  words: { upTo: number; word: unknown }[]
+  dropped: number
+  /** Cycle start -> [unit, debtor, creditor] as JSON -> count, amount as decimal text. */
+  cycles: [number, [string, string, string][]][]
+}
+
+export function complete(name: string, spec: Complete): OperatorSpec {
+  return {
+    word: 'complete',
+    name,
+    needs: [],
+    adds: [],
+    stores: [name],
+    uses: [],
+    ports: ['out'],
+    emits: 'items',
+    create(context) {
+      const merger = new CycleMerger(name, spec, context)
+      context.stores.set(name, merger)
+      return { process: (input, emit) => emit('out', merger.feed(input as Items<SourceRecord & { type: string }>)) }
+    },
+  }
+}
+
+export class CycleMerger implements Store {
+  readonly name: string
+  dirtyEntries = 0
+  private readonly spec: Complete
+  private readonly next: number[]
+  private readonly closed: number[]
+  private readonly cycles = new Map<number, Map<string, { count: bigint; amount: bigint }>>()
+  private word: unknown = null
+  private words: { upTo: number; word: unknown }[] = []
+  /** Copies that were dropped (C2). */
+  dropped = 0
+
+  constructor(name: string, spec: Complete, context: TaskContext) {
+    this.name = name
+    this.spec = spec
+    this.next = Array.from({ length: context.partitions }, () => 0)
+    this.closed = Array.from({ length: context.partitions }, () => 0)
+  }
+
+  /** End up to which every source has closed its cycles. */
+  get closedThrough(): number {
+    return Math.min(...this.closed)
+  }
+
+  feed(items: Items<SourceRecord & { type: string }>): Items<CompleteCycle> {
+    const out: Item<CompleteCycle>[] = []
+    for (const { row, value } of items) {
+      if (!this.inOrder(value)) continue
+      this.dirtyEntries = 1
+      if (value.type === this.spec.partial) this.add(value as unknown as Partial)
+      else if (value.type === this.spec.closed) {
+        this.raise(value.task, (value as unknown as { closedThrough: number }).closedThrough)
+        this.give(row, out)
+      } else if (value.type === this.spec.said && value.task === 0) this.word = value
+    }
+    return out
+  }
+
+  private inOrder({ task, seq }: SourceRecord): boolean {
+    if (task < 0 || task >= this.next.length) throw new CodedError('SLUICE_SEQUENCE_GAP', `source task ${task} is unknown`)
+    if (seq < this.next[task]) {
+      this.dropped++
+      return false
+    }
+    if (seq > this.next[task]) {
+      throw new CodedError('SLUICE_SEQUENCE_GAP', `source task ${task}: expected ${this.next[task]}, found ${seq}`)
+    }
+    this.next[task]++
+    return true
+  }
+
+  private add({ cycleStart, obligations }: Partial): void {
+    let cycle = this.cycles.get(cycleStart)
+    if (cycle === undefined) this.cycles.set(cycleStart, (cycle = new Map()))
+    for (const { payerBank, payeeBank, currency, count, amount } of obligations) {
+      const key = JSON.stringify([currency, payerBank, payeeBank])
+      const cell = cycle.get(key) ?? { count: 0n, amount: 0n }
+      cycle.set(key, { count: cell.count + BigInt(count), amount: cell.amount + amount })
+    }
+  }
+
+  private raise(task: number, closedThrough: number): void {
+    if (closedThrough <= this.closed[task]) return
+    this.closed[task] = closedThrough
+    if (task === 0) this.words.push({ upTo: closedThrough, word: this.word })
+  }
+
+  private give(row: number, out: Item<CompleteCycle>[]): void {
+    const through = this.closedThrough
+    const ready = [...this.cycles.keys()].filter((start) => start + this.spec.cycleMs <= through)
+    for (const cycleStart of ready.sort((a, b) => a - b)) {
+      const cycleEnd = cycleStart + this.spec.cycleMs
+      const cells = this.cycles.get(cycleStart) as Map<string, { count: bigint; amount: bigint }>
+      const obligations = [...cells]
+        .map(([key, { count, amount }]) => {
+          const [currency, payerBank, payeeBank] = JSON.parse(key) as [string, string, string]
+          return { payerBank, payeeBank, currency, count, amount }
+        })
+        .sort((a, b) => bytes(a.currency, b.currency) || bytes(a.payerBank, b.payerBank) || bytes(a.payeeBank, b.payeeBank))
+      const said = this.words.find(({ upTo }) => upTo >= cycleEnd)?.word ?? null
+      out.push({ row, value: { cycleStart, cycleEnd, obligations, said } })
+      this.cycles.delete(cycleStart)
+    }
+    // Words for cycles that are given are not asked for again; the latest closed one stays, for cycles behind it.
+    while (this.words.length > 1 && this.words[0].upTo <= through) this.words.shift()
+  }
+
+  save(delta: DeltaBuilder): void {
+    if (this.dirtyEntries === 0) return
+    const state: CompleteState = {
+      next: this.next,
+      closedThrough: this.closed,
+      word: this.word,
+      words: this.words,
+      dropped: this.dropped,
+      cycles: [...this.cycles].map(([start, cells]) => [
+        start,
+        [...cells].map(([key, { count, amount }]) => [key, count.toString(), amount.toString()]),
+      ]),
+    }
+    delta.put(this.name, new TextEncoder().encode('merge'), new TextEncoder().encode(JSON.stringify(state)))
+    this.dirtyEntries = 0
+  }
+
+  async load(stored: TaskState): Promise<void> {
+    const [entry] = (await stored.list(this.name)).entries
+    if (entry === undefined) return
+    const state = JSON.parse(new TextDecoder().decode(entry.value)) as CompleteState
+    state.next.forEach((next, task) => (this.next[task] = next))
+    state.closedThrough.forEach((end, task) => (this.closed[task] = end))
+    this.word = state.word
+    this.words = state.words
+    this.dropped = state.dropped
+    for (const [start, cells] of state.cycles) {
+      this.cycles.set(start, new Map(cells.map(([key, count, amount]) => [key, { count: BigInt(count), amount: BigInt(amount) }])))
+    }
+  }
+}
+
+/** Order of texts by their UTF-8 bytes. */
+const bytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))

@@ -1,0 +1,203 @@
+/**
+ * One destination of one task: numbers records (seq), writes them into record batches, digests them, cuts marks.
+ * Outputs of a step are ordered by (input row, index); marks stand after the outputs of their row and take no seq.
+ */
+
+import { Arena } from './arena.ts'
+import { compileEncoder, type Encode } from './avro/encode.ts'
+import { columnFor } from './avro/columns.ts'
+import { objectCodec, wire, type ObjectCodec } from './avro/object.ts'
+import type { Batch, NumberColumn, TextColumn } from './batch.ts'
+import { RunningDigest } from './digest.ts'
+import type { Flowing, Item } from './operator.ts'
+import { RecordBatchWriter } from './records.ts'
+import type { ColumnSink, ObjectSink } from './sinks.ts'
+import type { RecordType } from './source.ts'
+
+const utf8 = new TextEncoder()
+/** A record batch is cut here: far below any broker's limit of 1 MB per message. */
+const BATCH_BYTES = 768 * 1024
+
+export interface Destination {
+  readonly topic: string
+  readonly partition: number
+  readonly task: number
+}
+
+export abstract class Output {
+  readonly destination: Destination
+  seq = 0
+  digest: RunningDigest
+  protected readonly writer = new RecordBatchWriter(BATCH_BYTES + 65_536)
+  protected pending: Flowing[] = []
+  private finished: Uint8Array[] = []
+  private readonly markCodec: ObjectCodec<{ task: number; nextSeq: number; logicalTime: number }> | null
+  private readonly markId: number
+  /** Records written since the task began; for rates. */
+  records = 0
+
+  constructor(destination: Destination, mark: RecordType | null) {
+    this.destination = destination
+    this.digest = new RunningDigest(destination.topic)
+    this.markCodec = mark === null ? null : objectCodec(mark.schema)
+    this.markId = mark?.id ?? 0
+  }
+
+  restore(seq: number, digest: string): void {
+    this.seq = seq
+    this.digest = new RunningDigest(this.destination.topic, digest)
+  }
+
+  take(flowing: Flowing): void {
+    this.pending.push(flowing)
+  }
+
+  /** Writes what the step gave, with marks after the outputs of these rows. */
+  abstract endStep(marks: readonly { row: number; time: number }[], timeOf: (row: number) => number): void
+
+  protected begin(time: number): void {
+    if (this.writer.count > 0 && this.writer.position > BATCH_BYTES) this.cut()
+    if (this.writer.count === 0) this.writer.begin(time)
+  }
+
+  protected mark(time: number): void {
+    if (this.markCodec === null) return
+    this.begin(time)
+    const value = this.markCodec.encode({ task: this.destination.task, nextSeq: this.seq, logicalTime: time })
+    this.writer.append(time, null, 0, 0, wire(this.markId, value))
+  }
+
+  private cut(): void {
+    this.finished.push(this.writer.finish())
+    this.writer.begin(0)
+  }
+
+  /** The record batches since the last call, back to back; null when there are none. */
+  batches(): Uint8Array | null {
+    if (this.writer.count > 0) this.cut()
+    const finished = this.finished
+    this.finished = []
+    if (finished.length <= 1) return finished[0] ?? null
+    return Buffer.concat(finished)
+  }
+}
+
+/** Records straight from columns. */
+export class ColumnOutput extends Output {
+  private readonly sink: ColumnSink
+  private readonly encode: Encode
+  private key: TextColumn | null = null
+
+  constructor(destination: Destination, sink: ColumnSink, mark: RecordType | null) {
+    super(destination, mark)
+    this.sink = sink
+    const columns = { seq: 'seq:out', logicalTime: 'streamTime:out', ...sink.from }
+    const constants = { task: destination.task, ...sink.constants }
+    this.encode = compileEncoder(sink.record.schema, {
+      id: sink.record.id,
+      columns,
+      constants,
+      raw: sink.raw,
+      written: Object.keys(sink.arrays),
+      optional: sink.optional,
+    })
+  }
+
+  override endStep(marks: readonly { row: number; time: number }[]): void {
+    const pending = this.pending as Batch[]
+    this.pending = []
+    if (pending.length > 1) throw new Error(`topic '${this.destination.topic}' takes one batch of columns a step`)
+    const [batch] = pending
+    let from = 0
+    for (const { row, time } of marks) {
+      let to = from
+      while (batch !== undefined && to < batch.count && batch.selection[to] <= row) to++
+      if (batch !== undefined && to > from) this.write(batch, from, to)
+      from = to
+      this.mark(time)
+    }
+    if (batch !== undefined && from < batch.count) this.write(batch, from, batch.count)
+  }
+
+  private write(batch: Batch, from: number, to: number): void {
+    const { frame, selection } = batch
+    const seq = (columnFor(frame, frame.columns, 'seq:out', 'number') as NumberColumn).values
+    frame.columns.set('streamTime:out', { kind: 'number', values: frame.streamTime })
+    this.key = batch.text(this.sink.key)
+    const arrays = Object.fromEntries(
+      Object.entries(this.sink.arrays).map(([field, { of, write }]) => {
+        const values = of.map((name) => valuesOf(batch, name))
+        return [field, (row: number, arena: Arena) => write(arena, ...values.map((column) => column[row]))]
+      }),
+    )
+    // Written in pieces that fit one record batch: a record takes at most a few kilobytes.
+    const piece = 256
+    for (let start = from; start < to; start += piece) {
+      const end = Math.min(to, start + piece)
+      for (let i = start; i < end; i++) seq[selection[i]] = this.seq++
+      this.begin(frame.streamTime[selection[start]])
+      this.encode(this.writer, frame.columns, selection, start, end, {
+        timestamps: frame.streamTime,
+        key: this.key,
+        arrays,
+        onValue: this.onValue,
+      })
+      this.records += end - start
+    }
+  }
+
+  private readonly onValue = (_row: number, start: number, end: number): void => {
+    this.digest.add(this.writer.bytes, start + 5, end - start - 5)
+  }
+}
+
+const valuesOf = (batch: Batch, name: string): Float64Array | Uint8Array => {
+  const column = batch.frame.columns.get(name)
+  if (column?.kind !== 'number' && column?.kind !== 'code') throw new Error(`no number or code column '${name}'`)
+  return column.values
+}
+
+/** Records from plain objects. */
+export class ObjectOutput extends Output {
+  private readonly sink: ObjectSink
+  private readonly codecs: ReadonlyMap<string, { id: number; codec: ObjectCodec<Record<string, unknown>> }>
+  private readonly blank: Readonly<Record<string, unknown>>
+
+  constructor(destination: Destination, sink: ObjectSink, mark: RecordType | null) {
+    super(destination, mark)
+    this.sink = sink
+    this.codecs = new Map(sink.records.map((type) => [type.name, { id: type.id, codec: objectCodec(type.schema) }]))
+    this.blank = sink.blankDiagnostics ?? {}
+  }
+
+  override endStep(marks: readonly { row: number; time: number }[], timeOf: (row: number) => number): void {
+    const items = this.pending.flatMap((flowing) => flowing as Item<Record<string, unknown>>[])
+    this.pending = []
+    if (items.length > 1) items.sort((a, b) => a.row - b.row)
+    let next = 0
+    for (const { row, value } of items) {
+      while (next < marks.length && marks[next].row < row) this.mark(marks[next++].time)
+      this.write(value, (value.logicalTime as number | undefined) ?? timeOf(row))
+    }
+    while (next < marks.length) this.mark(marks[next++].time)
+  }
+
+  private write(value: Record<string, unknown>, logicalTime: number): void {
+    if (value.type === 'mark') return this.mark(logicalTime)
+    const name = (value.type as string | undefined) ?? this.sink.records[0].name
+    const known = this.codecs.get(name)
+    if (known === undefined) throw new Error(`topic '${this.destination.topic}' does not carry '${name}'`)
+    const record = { ...value, task: this.destination.task, seq: this.seq++, logicalTime }
+    const encoded = known.codec.encode(record)
+    const digested =
+      this.sink.blankDiagnostics === undefined ? encoded : known.codec.encode({ ...record, ...this.blank })
+    this.digest.add(digested, 0, digested.length)
+    const key = this.sink.key === null ? null : keyOf((value as Record<string, unknown>)[this.sink.key])
+    this.begin(logicalTime)
+    this.writer.append(logicalTime, key, 0, key?.length ?? 0, wire(known.id, encoded))
+    this.records++
+  }
+}
+
+const keyOf = (value: unknown): Uint8Array | null =>
+  value instanceof Uint8Array ? value : typeof value === 'string' ? utf8.encode(value) : null

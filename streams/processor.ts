@@ -1,0 +1,179 @@
+/** What a task computes: a topology with its stores, fed step by step. No I/O: rows in, batches of records and deltas out. */
+
+import type { Append, TaskState } from './backend.ts'
+import type { Frame } from './batch.ts'
+import { EventReader } from './event-reader.ts'
+import { wire, type Graph } from './graph.ts'
+import type { HashKey } from './hash.ts'
+import { ObjectReader } from './object-reader.ts'
+import type { Step, TaskContext } from './operator.ts'
+import type { RecordType } from './source.ts'
+import type { DeltaBuilder, Missing, Store } from './store.ts'
+import { beginning, type ClockState } from './stream-time.ts'
+import type { Topology } from './topology.ts'
+
+export interface ProcessorOptions {
+  readonly topology: Topology
+  readonly at: { readonly topic: string; readonly partition: number }
+  readonly partitions: number
+  readonly hashKey: HashKey
+  readonly markOf: (topic: string) => RecordType | null
+}
+
+interface Marks {
+  readonly marks: readonly { row: number; time: number }[]
+  feed(): void
+}
+
+const utf8 = new TextEncoder()
+/** Kind and key of the clock and counters. */
+const CORE = 'core'
+
+export class Processor {
+  readonly stores = new Map<string, Store>()
+  readonly graph: Graph
+  /** Events and unreadable rows so far. */
+  received = 0
+  private readonly reader: EventReader | ObjectReader
+  private current: (Step & Marks) | null = null
+
+  constructor(options: ProcessorOptions) {
+    const { topology, at, partitions } = options
+    const spec = topology.source.spec
+    this.reader = spec.objects
+      ? new ObjectReader(spec)
+      : new EventReader(spec, { topic: at.topic, partition: at.partition, partitions }, beginning)
+    const context: TaskContext = {
+      task: at.partition,
+      partitions,
+      hashKey: options.hashKey,
+      stores: this.stores,
+      step: () => this.current as Step,
+      streamTime: () => this.events().clock.streamTime,
+      closedThrough: () => this.events().clock.closedThrough,
+      reenter: (values) => this.events().reenter(values, this.events().clock.closedThrough),
+    }
+    this.graph = wire(topology, context, {
+      partitionOf: (topic) => (topic.partitions === 'one' ? 0 : at.partition),
+      markOf: options.markOf,
+    })
+  }
+
+  private events(): EventReader {
+    if (this.reader instanceof ObjectReader) throw new Error('a topology over objects has no stream time')
+    return this.reader
+  }
+
+  /** Stream time, closed cycles and last tick; null for a topology over objects. */
+  clock(): ClockState | null {
+    return this.reader instanceof ObjectReader ? null : this.reader.clock.state()
+  }
+
+  async load(state: TaskState): Promise<void> {
+    const [core] = (await state.list(CORE)).entries
+    if (core !== undefined) {
+      const { clock, received } = JSON.parse(new TextDecoder().decode(core.value)) as { clock: ClockState | null; received: number }
+      if (clock !== null) Object.assign(this.events().clock, clock)
+      this.received = received
+    }
+    if (state.header !== null) {
+      const outputs = JSON.parse(state.header.metadata) as Record<string, [number, string]>
+      for (const output of this.graph.outputs) {
+        const [seq, digest] = outputs[output.destination.topic] ?? [0, '']
+        output.restore(seq, digest)
+      }
+    }
+    for (const store of this.stores.values()) await store.load(state)
+  }
+
+  decode(frame: Frame): void {
+    if (this.reader instanceof EventReader) this.reader.decode(frame)
+  }
+
+  /** Cuts the next step of the decoded frame. `missing` and `run` follow. */
+  read(frame: Frame, from: number, maxRows: number): Step {
+    if (this.reader instanceof ObjectReader) {
+      const items = this.reader.read(frame, from, from + maxRows)
+      this.current = {
+        frame,
+        from,
+        to: from + maxRows,
+        closings: [],
+        marks: [],
+        feed: () => this.graph.push('events', items),
+      }
+      this.received += maxRows
+      return this.current
+    }
+    const step = this.reader.step(frame, from, maxRows)
+    this.received += step.received
+    this.current = {
+      ...step,
+      marks: step.marks.map((row) => ({ row, time: frame.streamTime[row] })),
+      feed: () => {
+        this.graph.push('deadLetters', step.deadLetters)
+        if (step.control !== null) this.graph.control(step.control)
+        else this.graph.push('events', step.batch)
+      },
+    }
+    return this.current
+  }
+
+  missing(): Missing[] {
+    const { frame, from, to } = this.current as Step
+    const missing: Missing[] = []
+    for (const store of this.stores.values()) {
+      const one = store.missing?.(frame, from, to)
+      if (one != null) missing.push(one)
+    }
+    return missing
+  }
+
+  /** The synchronous chain over the current step. */
+  run(): void {
+    const step = this.current as Step & Marks
+    step.feed()
+    const timeOf = (row: number): number => step.frame.streamTime[row]
+    for (const output of this.graph.outputs) output.endStep(step.marks, timeOf)
+    const time = this.clock()?.streamTime ?? 0
+    for (const store of this.stores.values()) store.advance?.(time)
+  }
+
+  /** Record batches written since the last call. */
+  appends(): Append[] {
+    const appends: Append[] = []
+    for (const output of this.graph.outputs) {
+      const batches = output.batches()
+      if (batches !== null) appends.push({ ...output.destination, batches })
+    }
+    return appends
+  }
+
+  /** Throws away what was written: it is in the log already. */
+  discard(): void {
+    for (const output of this.graph.outputs) output.batches()
+  }
+
+  /** Counters and digests of the outputs: equal at equal positions, whatever happened on the way. */
+  metadata(): string {
+    const outputs = this.graph.outputs.map((output) => [
+      output.destination.topic,
+      [output.seq, output.digest.toString()],
+    ])
+    return JSON.stringify(Object.fromEntries(outputs))
+  }
+
+  get dirtyEntries(): number {
+    let entries = 0
+    for (const store of this.stores.values()) entries += store.dirtyEntries
+    return entries
+  }
+
+  /** Serialises everything changed; returns the metadata that goes with it. */
+  save(delta: DeltaBuilder): string {
+    for (const store of this.stores.values()) store.save(delta)
+    const core = JSON.stringify({ clock: this.clock(), received: this.received })
+    delta.put(CORE, utf8.encode('clock'), utf8.encode(core))
+    return this.metadata()
+  }
+}

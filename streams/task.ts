@@ -1,0 +1,278 @@
+/**
+ * One task: one input partition, from recovery to hand-over. The log commits, the state follows.
+ *
+ * K1  The writer is made (fence) before K or R is read; K is what the writer found.
+ * K2  The state stands for R <= K. [R, K) is processed again with outputs suppressed; at K the digest must be equal.
+ * K3  A delta is serialised at the end of a step, before the next step touches the state, and goes to the store only
+ *     when its position is proven.
+ * K4  Values read from the store are used only with a header whose position lies between the last acknowledged delta
+ *     and the last one sent.
+ * K5  Any error of a commit but FencedError is indefinite: the task is thrown away and recovered.
+ * K6  Outputs are a function of the input only: commit boundaries, batches and crashes appear in none of them.
+ */
+
+import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs'
+import type { Backend, Delta, Fetched, TaskState, TopicPartition, Writer } from './backend.ts'
+import type { Frame } from './batch.ts'
+import { CodedError, FencedError } from './errors.ts'
+import { frameFor } from './event-reader.ts'
+import type { HashKey } from './hash.ts'
+import { Processor } from './processor.ts'
+import { walk } from './records.ts'
+import type { RecordType } from './source.ts'
+import { DeltaBuilder, type Missing } from './store.ts'
+import type { Topology } from './topology.ts'
+
+export interface TaskOptions {
+  readonly topology: Topology
+  /** Also the id of its writer and of its state. */
+  readonly name: string
+  readonly at: TopicPartition
+  /** Number of input partitions of the source topology, N. */
+  readonly partitions: number
+  readonly backend: Backend
+  readonly hashKey: HashKey
+  readonly markOf: (topic: string) => RecordType | null
+  /** Most rows of a commit; unbounded: a fetch. */
+  readonly batchRows?: number
+  readonly fetchBytes?: number
+  /** A delta is taken when so many entries have changed, and when nothing comes in. */
+  readonly deltaEntries?: number
+  /** Called at named points, so that a test can stop the process there. */
+  readonly reached?: (point: 'commit' | 'committed' | 'delta' | 'applied') => void | Promise<void>
+}
+
+/** A fetch is about this large: some thousand payments, small enough to stay in the cache while it is worked on. */
+const FETCH_BYTES = 1 << 20
+/** Coalesces some commits; bounds what a recovery has to process again, and the memory of a delta. */
+const DELTA_ENTRIES = 50_000
+const POLL_MS = 200
+
+export class Task {
+  readonly name: string
+  /** Position up to which input is processed and handed to the log; what the log had at the last poll. */
+  position = 0
+  end = 0
+  /** K, R, and rows processed again at recovery. */
+  committed = 0
+  stored = 0
+  reprocessed = 0
+  processor: Processor
+  private readonly options: TaskOptions
+  private readonly frame: Frame
+  private writer: Writer | null = null
+  private state: TaskState | null = null
+  private readonly commits: Promise<void>[] = []
+  private applying: Promise<void> | null = null
+  private waiting: Delta | null = null
+  private sent = 0
+  private stopping = false
+  private failed: Error | null = null
+
+  constructor(options: TaskOptions) {
+    this.options = options
+    this.name = options.name
+    this.frame = frameFor(4096)
+    this.processor = new Processor(options)
+  }
+
+  /** Fences, loads the state and processes [R, K) again. Errors: CodedError when log and state do not fit together. */
+  async recover(): Promise<void> {
+    const { backend, name, at } = this.options
+    const writer = await backend.log.writer(name)
+    this.writer = writer
+    const state = await backend.state.acquire(name)
+    this.state = state
+    const bounds = await backend.log.bounds(at)
+    const to = writer.committed?.position ?? 0
+    const from = state.header?.position ?? 0
+    const where = `${name}: K = ${to}, R = ${from}, log ${bounds.start} to ${bounds.end}`
+    if (from > to) throw new CodedError('SLUICE_STATE_AHEAD', where)
+    if (from < bounds.start) throw new CodedError('SLUICE_RETENTION_PASSED', where)
+    if (to > bounds.end) throw new CodedError('SLUICE_LOG_TRUNCATED', where)
+    this.processor = new Processor(this.options)
+    await this.processor.load(state)
+    this.position = this.committed = to
+    this.stored = this.sent = from
+    if (from < to) {
+      await this.reprocess(from, to)
+      const expected = writer.committed?.metadata
+      if (this.processor.metadata() !== expected) throw new CodedError('SLUICE_NOT_DETERMINISTIC', where)
+      this.takeDelta(to)
+      await this.applyWaiting()
+    }
+  }
+
+  private async reprocess(from: number, to: number): Promise<void> {
+    let position = from
+    while (position < to) {
+      const fetched = await this.fetch(position, POLL_MS)
+      let rows = this.frame.rows
+      while (rows > 0 && this.frame.offsets[rows - 1] >= to) rows--
+      this.frame.rows = rows
+      this.processor.decode(this.frame)
+      for (let row = 0; row < rows; ) row = await this.step(row, rows)
+      this.processor.discard()
+      this.reprocessed += rows
+      position = Math.min(to, fetched.nextOffset)
+    }
+  }
+
+  /** Runs until `stop`; resolves when everything in flight is done. Throws what stopped it. */
+  async run(): Promise<void> {
+    try {
+      await lastValueFrom(
+        defer(() => this.poll()).pipe(
+          concatMap((fetched) => this.process(fetched)),
+          repeat(),
+          takeWhile(() => !this.stopping),
+        ),
+        { defaultValue: undefined },
+      )
+      await this.settle()
+    } finally {
+      await this.writer?.close()
+    }
+  }
+
+  stop(): void {
+    this.stopping = true
+  }
+
+  /** Waits for commits in flight, and writes the whole state behind. */
+  private async settle(): Promise<void> {
+    while (this.commits.length > 0) await this.commits.shift()
+    await this.applying
+    if (this.processor.dirtyEntries > 0 && this.stored < this.committed) {
+      this.takeDelta(this.committed)
+      await this.applyWaiting()
+    }
+    this.raise()
+  }
+
+  private raise(): void {
+    if (this.failed !== null) throw this.failed
+  }
+
+  private poll(): Promise<Fetched> {
+    this.raise()
+    return this.fetch(this.position, POLL_MS)
+  }
+
+  private async fetch(position: number, waitMs: number): Promise<Fetched> {
+    const { backend, at, fetchBytes } = this.options
+    const fetched = await backend.log.read(at, position, fetchBytes ?? FETCH_BYTES, waitMs)
+    this.end = fetched.endOffset
+    walk(fetched.bytes, position, this.frame, `${at.topic}-${at.partition}`)
+    return fetched
+  }
+
+  private async process(fetched: Fetched): Promise<void> {
+    const { frame } = this
+    if (fetched.nextOffset === this.position) {
+      await this.idle()
+      return
+    }
+    this.processor.decode(frame)
+    const rows = frame.rows
+    const batchRows = this.options.batchRows ?? rows
+    for (let row = 0; row < rows && !this.stopping; ) {
+      const until = Math.min(rows, row + batchRows)
+      while (row < until) row = await this.step(row, until)
+      this.position = row < rows ? frame.offsets[row] : fetched.nextOffset
+      await this.commit()
+    }
+    if (rows === 0) this.position = fetched.nextOffset
+  }
+
+  /** One step: what it needs is loaded, then the synchronous chain runs. Returns the row after it. */
+  private async step(row: number, until: number): Promise<number> {
+    const step = this.processor.read(this.frame, row, until - row)
+    const missing = this.processor.missing()
+    if (missing.length > 0) await this.loadMissing(missing)
+    this.processor.run()
+    return step.to
+  }
+
+  private async loadMissing(missing: readonly Missing[]): Promise<void> {
+    const state = this.state as TaskState
+    const { header, values } = await state.read(missing.flatMap(({ keys }) => keys))
+    const position = header?.position ?? 0
+    if (header !== null && state.header !== null && header.epoch > state.header.epoch) throw new FencedError(this.name)
+    if (position < this.stored || position > this.sent) {
+      throw new CodedError('SLUICE_STATE_MOVED', `${this.name}: R = ${position}, expected ${this.stored} to ${this.sent}`)
+    }
+    let at = 0
+    for (const { keys, absorb } of missing) {
+      absorb(values.slice(at, at + keys.length))
+      at += keys.length
+    }
+  }
+
+  private async commit(): Promise<void> {
+    const writer = this.writer as Writer
+    const position = this.position
+    const appends = this.processor.appends()
+    const metadata = this.processor.metadata()
+    await this.options.reached?.('commit')
+    if (this.commits.length >= writer.maxInFlight) await this.commits.shift()
+    const commit = writer.commit({ appends, position, metadata }).then(async () => {
+      this.committed = position
+      await this.options.reached?.('committed')
+      this.applyProven()
+    })
+    // The rejection is seen when the commit is awaited; until then it must not count as unhandled.
+    commit.catch((error: unknown) => (this.failed ??= error as Error))
+    this.commits.push(commit)
+    if (this.processor.dirtyEntries >= (this.options.deltaEntries ?? DELTA_ENTRIES)) this.takeDelta(position)
+    this.raise()
+  }
+
+  /** Nothing came in: commits end, and the state catches up. */
+  private async idle(): Promise<void> {
+    while (this.commits.length > 0) await this.commits.shift()
+    this.raise()
+    if (this.waiting === null && this.applying === null && this.processor.dirtyEntries > 0) {
+      this.takeDelta(this.committed)
+    }
+    this.applyProven()
+  }
+
+  /** Serialises what changed (K3). While an earlier delta waits, changes stay in memory and join the next one. */
+  private takeDelta(to: number): void {
+    if (this.waiting !== null || to === this.sent) return
+    const builder = new DeltaBuilder(to)
+    const metadata = this.processor.save(builder)
+    const { puts, removes, dropKinds } = builder
+    this.waiting = { from: this.sent, to, metadata, puts, removes, dropKinds }
+  }
+
+  private applyProven(): void {
+    if (this.waiting === null || this.applying !== null || (this.writer?.proven ?? 0) < this.waiting.to) return
+    this.applying = this.applyWaiting().then(
+      () => {
+        this.applying = null
+        this.applyProven()
+      },
+      (error: unknown) => {
+        this.applying = null
+        this.failed ??= error as Error
+      },
+    )
+  }
+
+  private async applyWaiting(): Promise<void> {
+    const delta = this.waiting
+    if (delta === null) return
+    this.waiting = null
+    this.sent = delta.to
+    await this.options.reached?.('delta')
+    const applied = await (this.state as TaskState).apply(delta)
+    if (applied.result === 'fenced') throw new FencedError(this.name)
+    if (applied.result === 'moved') {
+      throw new CodedError('SLUICE_STATE_MOVED', `${this.name}: R = ${applied.header?.position ?? 'none'}, expected ${delta.from}`)
+    }
+    this.stored = delta.to
+    await this.options.reached?.('applied')
+  }
+}
