@@ -1,9 +1,11 @@
 import avro from 'avsc'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { records } from '../../schemas/topics.ts'
 import { columnsOf, newColumn } from '../../streams/avro/columns.ts'
 import { compileDecoder } from '../../streams/avro/decode.ts'
 import { canonicalEncoder, compileEncoder } from '../../streams/avro/encode.ts'
+import { objectCodec } from '../../streams/avro/object.ts'
 import { Arena } from '../../streams/arena.ts'
 import type { Column, TextColumn } from '../../streams/batch.ts'
 import { RecordBatchWriter, newFrame, walk } from '../../streams/records.ts'
@@ -211,4 +213,33 @@ test('rows that are not canonical are encoded to the canonical bytes', () => {
     encode(frame, row, arena)
     expect(Buffer.from(arena.toBytes()).toString('hex')).toBe(canonical.toString('hex'))
   }
+})
+
+test('every whole number is written as the object codec writes it', () => {
+  const schema = records.closedThrough.schema
+  const encode = compileEncoder(schema, { id: 31, columns: { logicalTime: 'seq', closedThrough: 'seq' } })
+  const codec = objectCodec<object>(schema)
+  const writer = new RecordBatchWriter()
+  const check = (value: number): void => {
+    const columns = new Map<string, Column>([
+      ['task', { kind: 'number', values: Float64Array.of(value % 2 ** 31) }],
+      ['seq', { kind: 'number', values: Float64Array.of(value) }],
+    ])
+    let written = ''
+    writer.begin(0)
+    encode(writer, columns, Int32Array.of(0), 0, 1, {
+      timestamps: Float64Array.of(0),
+      key: null,
+      onValue: (_, start, end) => (written = Buffer.from(writer.bytes.subarray(start + 5, end)).toString('hex')),
+    })
+    const expected = codec.encode({ task: value % 2 ** 31, seq: value, logicalTime: value, closedThrough: value })
+    expect(written).toBe(Buffer.from(expected).toString('hex'))
+  }
+  for (let power = 0; power <= 53; power++) {
+    for (const near of power === 53 ? [-1, 0] : [-1, 0, 1]) {
+      check(2 ** power + near)
+      check(-(2 ** power + near))
+    }
+  }
+  fc.assert(fc.property(fc.oneof(fc.maxSafeInteger(), fc.integer({ min: 0, max: 2 ** 41 })), check))
 })
