@@ -23,6 +23,7 @@ import {
   type Manifest,
   type ManifestOptions,
 } from './manifest.ts'
+import { assertEnvironment, Room } from './room.ts'
 import { EmbeddedState } from './state.ts'
 
 export { readHolder, type Holder } from './lock.ts'
@@ -40,7 +41,7 @@ export interface EmbeddedOptions extends ManifestOptions {
   readonly create?: boolean
   /** HTTP endpoint of this process, for others that find the directory locked. */
   readonly endpoint?: string | null
-  /** Size of the data file from which on nothing is accepted any more (DiskFullError); no limit when absent. */
+  /** What the data file may grow to, in bytes; beyond it everything is refused (DiskFullError). No limit when absent. */
   readonly maxBytes?: number
   readonly clock?: Clock
 }
@@ -52,8 +53,8 @@ export interface EmbeddedBackend extends Backend {
   setEndpoint(endpoint: string | null): void
   /** Retention: forgets whole entries before an offset; returns the new start. Never trim past R of a task that reads it. */
   trim(at: TopicPartition, before: number): Promise<number>
-  /** Bytes on disk, and durable transactions since opening. */
-  usage(): { readonly bytes: number; readonly transactions: number }
+  /** Bytes of the data file, those of them that hold data or were freed, and durable transactions since opening. */
+  usage(): { readonly bytes: number; readonly used: number; readonly transactions: number }
 }
 
 /**
@@ -68,7 +69,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedBa
   if (found !== null) checkManifest(directory, found, options)
   else if (options.create === false) throw new CodedError('SLUICE_DIRECTORY_MISSING', directory)
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory)
     // An existing directory, or a lax umask: payments are nobody else's business.
     if ((statSync(directory).mode & 0o777) !== 0o700) chmodSync(directory, 0o700)
   } catch (error) {
@@ -77,12 +78,23 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedBa
   const lock = await lockDirectory(directory, options.endpoint ?? null)
   let root: Root | undefined
   try {
+    assertEnvironment(join(directory, 'data.mdb'))
     root = openEnvironment(directory)
     return assemble(options, lock, root)
   } catch (error) {
     await root?.close()
     lock.release()
     throw codedStoreError(error, directory)
+  }
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    // The recursive form hides why it failed (ENOENT on a read-only file system); the plain one says it.
+    if ((error as { code?: string }).code !== 'ENOENT') throw error
+    mkdirSync(directory, { mode: 0o700 })
   }
 }
 
@@ -113,7 +125,8 @@ function assemble(options: EmbeddedOptions, lock: DirectoryLock, root: Root): Em
   const [meta, entries, stateEntries] = [database('meta'), database('log'), database('state')]
   const manifest = reconcile(options, root, meta)
   const file = join(directory, 'data.mdb')
-  const loop = new CommitLoop(root, file, options.maxBytes ?? Infinity)
+  const room = new Room(file, root, [meta, entries, stateEntries], options.maxBytes ?? Infinity)
+  const loop = new CommitLoop(root, file, room)
   const log = new EmbeddedLog(meta, entries, loop)
   const state = new EmbeddedState(root, meta, stateEntries, loop)
   let closing: Promise<void> | undefined
@@ -127,13 +140,14 @@ function assemble(options: EmbeddedOptions, lock: DirectoryLock, root: Root): Em
     clock: options.clock ?? systemClock,
     setEndpoint: (endpoint) => lock.setEndpoint(endpoint),
     trim: (at, before) => log.trim(at, before),
-    usage: () => ({ bytes: statSync(file).size, transactions: loop.transactions }),
+    usage: () => ({ bytes: room.size, used: room.used, transactions: loop.transactions }),
     close: () =>
       (closing ??= (async () => {
         log.close()
         state.close()
         try {
           await loop.close()
+          room.close()
           await root.close()
         } finally {
           lock.release()

@@ -11,6 +11,7 @@ import { CodedError, FencedError, OffsetGoneError } from '../errors.ts'
 import { placeBatches, spanOf, splitBatches } from './batches.ts'
 import { logKey, metaKey, offsetOfLogKey } from './keys.ts'
 import type { CommitLoop, Store } from './loop.ts'
+import { pagesFor } from './room.ts'
 
 /** A larger append is cut between batches into entries of about this size, so that a reader need not take it whole. */
 const ENTRY_BYTES = 1 << 20
@@ -244,9 +245,12 @@ export class EmbeddedLog implements Log {
     const pieces = commit.appends.map((append) => {
       return { partition: this.#partition(append), entries: splitBatches(append.batches, ENTRY_BYTES) }
     })
+    const sizes = pieces.flatMap(({ entries }) => entries.map(({ bytes }) => bytes.length))
     const committed = { position: commit.position, metadata: commit.metadata }
     return this.#loop.submit({
       bytes: commit.appends.reduce((sum, append) => sum + append.batches.length, 0),
+      pages: sizes.reduce((sum, size) => sum + pagesFor(size), 0),
+      touched: sizes.length,
       // What this writer has sent behind a refused commit must not take effect.
       refused: () => {
         writer.broken = true
@@ -282,6 +286,7 @@ export class EmbeddedLog implements Log {
     return this.#loop.submit({
       group: `trim/${at.topic}/${at.partition}`,
       bytes: 0,
+      touched: Infinity,
       stage: (writes) => {
         const limit = Math.min(before, partition.end)
         const range = {

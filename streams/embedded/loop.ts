@@ -9,11 +9,12 @@
  *     promise of a batch resolves after LMDB has synced data and meta page (read in lmdb's src/writer.cpp and mdb.c).
  * L4  All writes of a transaction are queued in one synchronous batch, and no synchronous transaction ever runs beside
  *     (it would make lmdb's write thread commit in the middle of a batch).
- * L5  After a failed transaction nothing is written any more: every operation is refused until the store is opened again.
+ * L5  Room on disk is made before a transaction (room.ts); without it the transaction's operations are refused.
+ * L6  After a failed transaction nothing is written any more: every operation is refused until the store is opened again.
  */
-import { statSync } from 'node:fs'
 import type { Database, RootDatabase } from 'lmdb'
-import { CodedError, codedStoreError, DiskFullError } from '../errors.ts'
+import { CodedError, codedStoreError } from '../errors.ts'
+import type { Room } from './room.ts'
 
 /** Key of an entry: bytes, or a prefix and the rest (so that no key is concatenated just to be written). */
 export type StoreKey = Uint8Array | Uint8Array[]
@@ -29,8 +30,11 @@ export interface Writes {
 export interface Operation<T> {
   /** Two operations of one group never share a transaction: the later one reads what the earlier one wrote. */
   readonly group?: string
-  /** About how many bytes it writes. */
+  /** About how many bytes it writes: bounds what shares a transaction. */
   readonly bytes: number
+  /** Pages for its new entries (pagesFor), 0 for a few small ones; entries that it touches, Infinity when not known. */
+  readonly pages?: number
+  readonly touched?: number
   /** Validates, then writes. Throws only before its first write. Returns what to do when all of it is durable. */
   stage(writes: Writes): () => T
   /** Called when it is refused before it was written, before anything behind it is staged. */
@@ -52,18 +56,18 @@ const TRANSACTION_BYTES = 64 << 20
 export class CommitLoop {
   readonly #root: Root
   readonly #file: string
-  readonly #maxBytes: number
+  readonly #room: Room
   #queue: Queued[] = []
   #running: Promise<void> | null = null
   #failure: CodedError | null = null
   #closed = false
   #transactions = 0
 
-  /** @param file the environment's data file; @param maxBytes size from which on nothing more is accepted. */
-  constructor(root: Root, file: string, maxBytes: number) {
+  /** @param file the environment's data file, for messages. */
+  constructor(root: Root, file: string, room: Room) {
     this.#root = root
     this.#file = file
-    this.#maxBytes = maxBytes
+    this.#room = room
   }
 
   /** Durable transactions so far. */
@@ -100,6 +104,7 @@ export class CommitLoop {
 
   async #transact(): Promise<void> {
     const chosen = this.#choose()
+    if (!(await this.#reserve(chosen))) return
     const staged: { queued: Queued; done: () => unknown }[] = []
     let writes = 0
     const tools: Writes = {
@@ -116,7 +121,6 @@ export class CommitLoop {
       for (const queued of chosen) {
         const before = writes
         try {
-          this.#assertRoom()
           staged.push({ queued, done: queued.operation.stage(tools) })
         } catch (error) {
           queued.operation.refused?.()
@@ -165,11 +169,19 @@ export class CommitLoop {
     return chosen
   }
 
-  #assertRoom(): void {
-    if (this.#maxBytes === Infinity) return
-    const size = statSync(this.#file).size
-    if (size >= this.#maxBytes) {
-      throw new DiskFullError(`${this.#file} has ${size} bytes, the limit is ${this.#maxBytes}`)
+  /** Makes room for the operations, or refuses them all. */
+  async #reserve(chosen: readonly Queued[]): Promise<boolean> {
+    try {
+      const pages = chosen.reduce((sum, { operation }) => sum + (operation.pages ?? 0), 0)
+      const touched = chosen.reduce((sum, { operation }) => sum + (operation.touched ?? 0), chosen.length)
+      await this.#room.reserve(pages, touched)
+      return true
+    } catch (error) {
+      for (const { operation, reject } of chosen) {
+        operation.refused?.()
+        reject(error)
+      }
+      return false
     }
   }
 

@@ -10,6 +10,7 @@ import type { Applied, Delta, State, StateHeader, StateKey, TaskState } from '..
 import { CodedError } from '../errors.ts'
 import { afterPrefix, assertEntryKey, assertKind, incarnationKey, metaKey, statePrefix } from './keys.ts'
 import type { CommitLoop, Root, Store, Writes } from './loop.ts'
+import { pagesFor } from './room.ts'
 
 /** The largest number of old entries removed in one transaction: about 20 ms of the write thread. */
 const SWEEP_ENTRIES = 10_000
@@ -141,10 +142,17 @@ export class EmbeddedState implements State {
     } catch (error) {
       return Promise.reject(error)
     }
-    const bytes = delta.puts.reduce((sum, put) => sum + put.key.length + put.value.length, 0)
+    let [bytes, pages] = [0, 0]
+    for (const { key, value } of delta.puts) {
+      bytes += key.length + value.length
+      pages += pagesFor(key.length + value.length)
+    }
+    const touched = delta.dropKinds.length > 0 ? Infinity : delta.puts.length + delta.removes.length
     return this.#loop.submit<Applied>({
       group: `state/${task}`,
       bytes,
+      pages,
+      touched,
       stage: (writes) => {
         const stored = this.#staged.get(task)
         const header = headerOf(stored)

@@ -88,7 +88,10 @@ export class World {
     if (life !== this.#life) throw new CodedError('SLUICE_CLOSED', `${who}: its process has crashed`)
   }
 
-  /** Lets the test act. Throws SLUICE_CLOSED after a crash and SLUICE_STORE_FAILED when the message was lost. */
+  /**
+   * Lets the test act. Throws SLUICE_CLOSED after a crash and SLUICE_STORE_FAILED when the message was lost.
+   * The caller asserts life once more where it goes on: a crash may come before its turn.
+   */
   async at(life: number, step: Step, who: string, position = -1): Promise<void> {
     this.assertAlive(life, who)
     const pending = this.#watch?.({ step, who, position })

@@ -94,6 +94,7 @@ export class MemoryLog implements Log {
     const { life } = this.world
     const where = `${at.topic}/${at.partition}`
     await this.world.at(life, 'fetch', where, offset)
+    this.world.assertAlive(life, where)
     const partition = this.#partition(at)
     const assertKept = (): void => {
       if (offset >= partition.start && offset <= partition.end) return
@@ -124,6 +125,7 @@ export class MemoryLog implements Log {
   async writer(id: string): Promise<Writer> {
     const { life } = this.world
     await this.world.at(life, 'fence', id)
+    this.world.assertAlive(life, id)
     const ledger = this.#ledgers.get(id) ?? { owner: null, committed: null, previous: null }
     this.#ledgers.set(id, ledger)
     const { faulty } = this.world
@@ -235,6 +237,7 @@ class MemoryWriter implements Writer {
     const { world } = this.#log
     try {
       await world.at(this.#life, 'before-append', this.id, commit.position)
+      world.assertAlive(this.#life, this.id)
       this.#log.append(this, commit)
       await world.at(this.#life, 'after-append', this.id, commit.position)
     } catch (error) {

@@ -47,6 +47,7 @@ export class MemoryState implements State {
   async acquire(name: string): Promise<TaskState> {
     const { life } = this.#world
     await this.#world.at(life, 'acquire', name)
+    this.#world.assertAlive(life, name)
     let task = this.#tasks.get(name)
     if (task === undefined) this.#tasks.set(name, (task = fresh()))
     const owned = this.#raise(task)
@@ -151,17 +152,20 @@ class MemoryTaskState implements TaskState {
 
   async read(keys: readonly StateKey[]): ReturnType<TaskState['read']> {
     await this.#world.at(this.#life, 'read-state', this.#name)
+    this.#world.assertAlive(this.#life, this.#name)
     const kinds = this.#task()?.kinds
     return { header: this.#header(), values: keys.map(({ kind, key }) => kinds?.get(kind)?.get(textOf(key))?.slice()) }
   }
 
   async list(kind: string, prefix?: Uint8Array): Promise<Picture> {
     await this.#world.at(this.#life, 'read-state', this.#name)
+    this.#world.assertAlive(this.#life, this.#name)
     return { ...pictureOf(this.#task(), kind, prefix), header: this.#header() }
   }
 
   async kinds(): Promise<string[]> {
     await this.#world.at(this.#life, 'read-state', this.#name)
+    this.#world.assertAlive(this.#life, this.#name)
     return [...(this.#task()?.kinds ?? [])]
       .filter(([, entries]) => entries.size > 0)
       .map(([kind]) => kind)
@@ -171,6 +175,7 @@ class MemoryTaskState implements TaskState {
   async apply(delta: Delta): Promise<Applied> {
     assertDelta(delta)
     await this.#world.at(this.#life, 'before-delta', this.#name, delta.to)
+    this.#world.assertAlive(this.#life, this.#name)
     const applied = this.#apply(delta)
     await this.#world.at(this.#life, 'after-delta', this.#name, delta.to)
     return applied

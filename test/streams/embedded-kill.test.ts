@@ -41,7 +41,7 @@ async function runAndKill(at: string, afterMs: number, since: 'start' | 'open'):
   if (since === 'open') await Promise.race([open, ended])
   await new Promise((resolve) => setTimeout(resolve, afterMs))
   child.kill('SIGKILL')
-  expect(await ended, errors).toBe('SIGKILL')
+  expect({ signal: await ended, errors }).toEqual({ signal: 'SIGKILL', errors: '' })
   const last = new Map<string, number>()
   for (const [, what, n] of output.matchAll(/^(\w+) (\d+)$/gm)) last.set(what, Math.max(last.get(what) ?? 0, Number(n)))
   return last
