@@ -1,7 +1,8 @@
 /** Generated transactions as CSV in our own column names, and their fraud labels as a second file. */
 import { exponentOf, noCurrency } from '../schemas/currencies.ts'
+import type { TransactionRecord } from '../schemas/generated.ts'
 import { majorText } from '../schemas/money.ts'
-import type { Generated, TransactionRecord } from './generator.ts'
+import type { Generated } from './generator.ts'
 
 /** The columns, in order; `amount` is in major units, `occurredAt` ISO 8601 in UTC, `kind` in lower case. */
 export const csvHeader =

@@ -1,5 +1,5 @@
 /** What goes wrong or comes back: conflicts, returns and invalid records made from a generated payment. */
-import type { TransactionRecord } from './generator.ts'
+import type { TransactionRecord } from '../schemas/generated.ts'
 import { minorOf } from './generator-world.ts'
 import type { Random } from './random.ts'
 

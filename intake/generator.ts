@@ -3,19 +3,12 @@
  * fraud detection") as one stream in order of arrival, extended with banks, currencies, kinds, two-way flows and
  * everything that goes wrong.
  */
-import type { TransactionFields } from '../schemas/validate.ts'
+import type { TransactionRecord } from '../schemas/generated.ts'
 import { arrivals } from './arrivals.ts'
 import { drawFrauds } from './generator-frauds.ts'
 import { conflictOf, copyWith, returnsOf, spoiled } from './generator-variants.ts'
 import { drawWorld, minorOf } from './generator-world.ts'
 import { seeded } from './random.ts'
-
-/** A transaction as the schema names its fields. */
-export interface TransactionRecord extends TransactionFields {
-  /** Event time, milliseconds since 1970-01-01 UTC. */
-  readonly occurredAt: number
-  readonly timePrecision: 'MILLISECOND' | 'SECOND' | 'DAY'
-}
 
 /** One generated transaction; what is not in the record is kept aside here. */
 export interface Generated {
@@ -27,6 +20,8 @@ export interface Generated {
   readonly fraud: 0 | 1 | 2 | 3 | 4
   /** What it was made as. Only 'payment' counts towards `payments`. */
   readonly made: 'payment' | 'return' | 'duplicate' | 'conflict' | 'bad'
+  /** When it reaches us, milliseconds since 1970-01-01 UTC; the stream is in this order. */
+  readonly arrivedAt: number
 }
 
 /** Shares are of the payments, 0 to 1; times in milliseconds. */
@@ -42,7 +37,8 @@ export interface GeneratorOptions {
   /** Event time at which it begins, milliseconds since 1970-01-01 UTC: the midnight of day 0. */
   readonly start: number
   /**
-   * Payments a second, as a mean over the day; null = what the handbook's customers make by themselves (two a day each).
+   * Payments a second, as a mean over the day; null = what the handbook's customers make by themselves (two a day
+   * each).
    */
   readonly paymentsPerSecond: number | null
   /** True: time of day ~ Normal(12 h, 20,000 s), as in the handbook; false: the same rate all day. */
@@ -52,8 +48,12 @@ export interface GeneratorOptions {
   /** Payments from customer to customer, and from a shop to a customer: who pays also receives. */
   readonly transferShare: number
   readonly payoutShare: number
-  /** Payments in another currency than the customer's own, and from a country far away. */
+  /**
+   * Payments in another currency than the customer's own; just over a border (where there is one); from a country far
+   * away.
+   */
   readonly foreignCurrencyShare: number
+  readonly borderShare: number
   readonly travelShare: number
   /**
    * Refunds, reversals and chargebacks of earlier payments, some too much, in another currency, or of nothing known.
@@ -97,6 +97,7 @@ export const defaultGeneratorOptions: GeneratorOptions = {
   transferShare: 0.2,
   payoutShare: 0.05,
   foreignCurrencyShare: 0.03,
+  borderShare: 0.005,
   travelShare: 0.002,
   returnShare: 0.03,
   returnDelayMs: 6 * 3_600_000,
@@ -132,8 +133,8 @@ export function* generate(given: Partial<GeneratorOptions> = {}): Generator<Gene
   const underWay = arrivals<Generated>()
   const perMs = options.paymentsPerSecond === null ? world.paymentsPerDay / dayMs : options.paymentsPerSecond / 1000
   const end = options.days === null ? Infinity : options.start + options.days * dayMs
-  const later = (at: number, generated: Generated): void => {
-    if (underWay.size < underWayLimit) underWay.push(at, generated)
+  const later = (at: number, generated: Omit<Generated, 'arrivedAt'>): void => {
+    if (underWay.size < underWayLimit) underWay.push(at, { ...generated, arrivedAt: at })
   }
 
   let clock = options.start
@@ -148,8 +149,8 @@ export function* generate(given: Partial<GeneratorOptions> = {}): Generator<Gene
     while (underWay.nextAt <= at) yield underWay.pop()!
 
     const { transaction, fraud } = draw(at)
-    const generated: Generated = { transaction, fraud, made: 'payment' }
     const arrivesAt = at + delay()
+    const generated: Generated = { transaction, fraud, made: 'payment', arrivedAt: arrivesAt }
     if (arrivesAt === at) yield generated
     else underWay.push(arrivesAt, generated)
     follow(generated, arrivesAt)
@@ -171,7 +172,7 @@ export function* generate(given: Partial<GeneratorOptions> = {}): Generator<Gene
     const foreign = random.chance(options.foreignCurrencyShare)
     const currency = foreign ? options.currencies[random.below(options.currencies.length)] : customer.currency
     const travel = random.chance(options.travelShare)
-    const country = transfer ? customer.country : terminal.country
+    const country = random.chance(options.borderShare) ? terminal.country : customer.country
     const precision = random.uniform()
     const day = precision < options.dayShare
     const second = !day && precision < options.dayShare + options.secondShare

@@ -1,23 +1,11 @@
 /** Is a transaction valid? For cold paths (HTTP, files, tools); the line itself asks the same of columns. */
 import { exponentOf, noCurrency } from './currencies.ts'
+import type { TransactionRecord } from './generated.ts'
 import { maxAmountMinor } from './money.ts'
 import type { DeadLetterReason } from './reasons.ts'
 
-/** What is asked of a transaction: its fields as the schema names them. Its time and its route are asked elsewhere. */
-export interface TransactionFields {
-  readonly producer: string
-  readonly payerAccount: string
-  readonly transactionId: string
-  readonly kind: 'PAYMENT' | 'REFUND' | 'REVERSAL' | 'CHARGEBACK'
-  readonly payerBank: string
-  readonly payeeAccount: string
-  readonly payeeBank: string
-  readonly merchant: string | null
-  readonly amountMinor: number
-  readonly currency: string
-  readonly country: string | null
-  readonly originalTransactionId: string | null
-}
+/** What is asked of a transaction: all its fields but its time, which is asked elsewhere as is its route. */
+export type TransactionFields = Omit<TransactionRecord, 'occurredAt' | 'timePrecision'>
 
 /** Most characters (Unicode code points) of an id, account, bank or merchant. */
 export const maxCharacters = 64

@@ -1,3 +1,4 @@
+/** Generated payments are the same for a seed, valid unless made bad, and as many of each sort as asked. */
 import { describe, expect, it } from 'vitest'
 import { csvChunks, csvHeader, csvRow, labelRow } from '../../intake/generator-csv.ts'
 import { generate, type Generated, type GeneratorOptions } from '../../intake/generator.ts'

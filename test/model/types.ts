@@ -1,11 +1,7 @@
 /** What the independent model takes and gives: a log of plain objects in, plain objects out. */
-import type { HoldReason } from '../../schemas/reasons.ts'
-import type { TransactionFields } from '../../schemas/validate.ts'
+import type { TransactionRecord } from '../../schemas/generated.ts'
 
-export interface Transaction extends TransactionFields {
-  readonly occurredAt: number
-  readonly timePrecision: 'MILLISECOND' | 'SECOND' | 'DAY'
-}
+export type Transaction = TransactionRecord
 
 export interface Member {
   readonly bank: string
@@ -118,11 +114,6 @@ export interface DeadLetter {
   reason: string
   key: string | null
   transaction: Transaction | null
-}
-
-export interface Held {
-  readonly transaction: Transaction
-  readonly reason: HoldReason | 'rules'
 }
 
 export interface Settlement {

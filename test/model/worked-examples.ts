@@ -1,8 +1,7 @@
 /**
  * Reads the tables of docs/worked-examples.md into logs and expectations, so that the model and the engine can be run
- * on the same rows: `for (const example of workedExamples()) differences(example, resultOf(example))`.
+ * on the same rows: `for (const example of workedExamples(text)) differences(example, resultOf(example))`.
  */
-import { readFileSync } from 'node:fs'
 import { defaultSettings, type Settings } from '../../schemas/settings.ts'
 import { partitionOf } from './murmur2.ts'
 import type { LogRecord, Rules } from './types.ts'
@@ -44,10 +43,8 @@ export interface WorkedExample {
   readonly balance: Readonly<Record<string, number>> | null
 }
 
-const document = new URL('../../docs/worked-examples.md', import.meta.url)
-
-/** All examples of the document. Throws with the line when a table cannot be read. */
-export function workedExamples(text: string = readFileSync(document, 'utf8')): WorkedExample[] {
+/** All examples of the document, given its text. Throws with the words that cannot be read. */
+export function workedExamples(text: string): WorkedExample[] {
   const [preface, ...sections] = text.split(/^### /m)
   const rules = rulesOf(preface)
   return sections.map((section) => exampleOf(section.split(/^## /m)[0], rules))

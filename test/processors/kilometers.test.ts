@@ -1,3 +1,4 @@
+/** The table of kilometers is complete, symmetric, and what its script makes of the centroids. */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

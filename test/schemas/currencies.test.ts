@@ -1,3 +1,4 @@
+/** Currency codes and decimals are those of ISO 4217. */
 import { expect, it, test } from 'vitest'
 import { currencyCodes, exponentOf, exponentOfBytes, noCurrency } from '../../schemas/currencies.ts'
 

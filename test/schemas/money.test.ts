@@ -1,3 +1,4 @@
+/** Amounts are read and written exactly, shares sum to the whole, and validity is told in the order of precedence. */
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { decimalBytes, decimalOf } from '../../schemas/decimal.ts'
