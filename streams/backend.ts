@@ -20,7 +20,10 @@ export interface TopicPartition {
 
 /** Whole record batches (Kafka v2 bytes, back to back) from one partition. */
 export interface Fetched {
-  /** Record batches back to back; may start with records before the asked offset; empty when nothing is there (yet). */
+  /**
+   * Record batches back to back; may start with records before the asked offset; empty when nothing is there (yet).
+   * The caller's own: they stay as they are whatever happens afterwards.
+   */
   readonly bytes: Uint8Array
   /** Offset to ask for next: after the last record in `bytes`, or the asked offset when `bytes` is empty. */
   readonly nextOffset: number
@@ -28,16 +31,16 @@ export interface Fetched {
   readonly endOffset: number
 }
 
-/** Record batch bytes without offsets: `records` v2 batches, base offset 0; the log sets the base offset. */
+/** Record batch bytes without offsets: v2 batches with any base offset; the log sets it, in its own copy. */
 export interface Append extends TopicPartition {
-  /** One or more v2 record batches back to back. */
+  /** One or more v2 record batches back to back. The same array may be appended to several partitions. */
   readonly batches: Uint8Array
 }
 
 /** What a commit carries. */
 export interface Commit {
   readonly appends: readonly Append[]
-  /** New position K of this writer; -1 for writers without input (the HTTP intake). */
+  /** New position K of this writer; never falls. -1 for writers without input (the HTTP intake). */
   readonly position: number
   /** At most 4096 characters; for a task its digest and counters, for an import its progress. */
   readonly metadata: string
@@ -51,11 +54,14 @@ export interface Writer {
   /**
    * Commits. Resolves when the commit is durable and visible. Calls may overlap only as far as `maxInFlight` says; they
    * take effect in call order. Errors: FencedError (stop, do not come back at once); any other error is indefinite:
-   * throw the writer away and make a new one.
+   * throw the writer away and make a new one. After any error nothing that this writer has sent behind takes effect.
    * The arrays handed over must not change until the promise settles.
    */
   commit(commit: Commit): Promise<void>
-  /** Highest position that no crash can take back (safeguard 8): embedded the last durable one, on Kafka the one before. */
+  /**
+   * Highest position that no crash can take back (safeguard 8): embedded the last durable one, on Kafka the one before.
+   * At first what the fence has read, 0 when nothing was ever committed.
+   */
   readonly proven: number
   readonly maxInFlight: number
   close(): Promise<void>
@@ -97,13 +103,19 @@ export interface StateHeader {
   readonly metadata: string
 }
 
-/** One entry: `kind` groups entries (an LMDB key prefix, a Redis hash); `key` is any bytes, 1 to 400. */
+/**
+ * One entry: `kind` groups entries (an LMDB key prefix, a Redis hash), 1 to 200 characters without the character 0;
+ * `key` is any bytes, 1 to 400.
+ */
 export interface StateKey {
   readonly kind: string
   readonly key: Uint8Array
 }
 
-/** A change of a task's state from one position to a later one. */
+/**
+ * A change of a task's state from one position to a later one: kinds are dropped first, then entries removed, then put,
+ * so what a delta puts is there after it. Its arrays must not change until `apply` settles.
+ */
 export interface Delta {
   readonly from: number
   readonly to: number
@@ -114,6 +126,10 @@ export interface Delta {
   readonly dropKinds: readonly string[]
 }
 
+/**
+ * applied: it took effect. repeated: the state is at `to` already, nothing changed. fenced: somebody has acquired since:
+ * stop. moved: the state is at another position, or is gone (header null): recover. Only `applied` changes anything.
+ */
 export type Applied =
   | { readonly result: 'applied' | 'repeated' }
   | { readonly result: 'fenced' | 'moved'; readonly header: StateHeader | null }
@@ -122,7 +138,10 @@ export type Applied =
 export interface TaskState {
   /** As found by acquire; null when the task has no state yet (it begins at position 0 with the first apply). */
   readonly header: StateHeader | null
-  /** Values in the order of the keys, undefined where there is none, and the header, as one atomic picture. */
+  /**
+   * Values in the order of the keys, undefined where there is none, and the header, as one atomic picture. The values are
+   * the caller's own. With no keys it is the probe of an idle task.
+   */
   read(keys: readonly StateKey[]): Promise<{ header: StateHeader | null; values: (Uint8Array | undefined)[] }>
   /** Every entry of a kind, by ascending key bytes. `prefix`: only keys that start with it. */
   list(
@@ -139,8 +158,11 @@ export interface State {
   /** Takes over the task's state: raises the epoch, so that an earlier owner's apply answers 'fenced'. */
   acquire(task: string): Promise<TaskState>
   /** Reads without owning, for display: header and entries of a kind. */
-  peek(task: string, kind: string): Promise<{ header: StateHeader | null; entries: { key: Uint8Array; value: Uint8Array }[] }>
-  /** Forgets a task's state whole: how a rebuild from the log begins. */
+  peek(
+    task: string,
+    kind: string,
+  ): Promise<{ header: StateHeader | null; entries: { key: Uint8Array; value: Uint8Array }[] }>
+  /** Forgets a task's state whole: how a rebuild from the log begins. Its owner's next apply answers 'moved'. */
   drop(task: string): Promise<void>
 }
 
