@@ -211,7 +211,8 @@ export class FlowView {
 
   move(payment, legs) {
     const label = money(payment.amountMinor, payment.currency)
-    const text = s('text', { 'text-anchor': 'middle', class: 'mover' }, label)
+    const anchor = this.layout.kind === 'narrow' ? 'end' : 'middle'
+    const text = s('text', { 'text-anchor': anchor, class: 'mover' }, label)
     const dot = s('circle', { r: 5, class: 'mover' })
     const width = label.length * 6.4
     const mover = {
@@ -235,7 +236,7 @@ export class FlowView {
       }
       if (now >= start) {
         const narrowly = this.layout.kind === 'narrow'
-        const x = narrowly ? this.width * 0.68 : Math.min(this.width - width / 2, Math.max(width / 2, at.x))
+        const x = narrowly ? this.width - 62 : Math.min(this.width - width / 2, Math.max(width / 2, at.x))
         text.setAttribute('transform', `translate(${x.toFixed(1)} ${(narrowly ? at.y + 4 : at.y - 24).toFixed(1)})`)
         dot.setAttribute('transform', `translate(${at.x.toFixed(1)} ${at.y.toFixed(1)})`)
         text.style.opacity = String(Math.min(1, passed / 40))

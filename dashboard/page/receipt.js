@@ -5,7 +5,7 @@ import { count, day, duration, instant, money, shortTime, words } from './money.
 const stateWords = {
   queued: 'Queued: in the log, not decided yet',
   pending: 'Approved, waiting for its cycle to settle',
-  settled: 'Settled',
+  settled: 'Its cycle is netted and settled',
   held: 'Held for a decision',
   declined: 'Declined',
 }
