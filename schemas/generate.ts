@@ -1,4 +1,7 @@
-/** Writes schemas/generated.ts from the .avsc files: types of the records, symbols of their enums, names of their columns. */
+/**
+ * Writes schemas/generated.ts from the .avsc files: types of the records, symbols of their enums, names of their
+ * columns.
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { records } from './topics.ts'
 

@@ -1,19 +1,20 @@
 /**
- * Kafka record batches (format v2) as bytes: walked into the rows of a frame, and written in place.
+ * Kafka record batches (format v2) as bytes: walked into the rows of a frame. The writer is in record-writer.ts.
  *
  * Layout: 0 base offset i64, 8 length i32 (from 12 on), 12 leader epoch i32, 16 magic i8, 17 CRC-32C u32 (from 21 on),
  * 21 attributes i16, 23 last offset delta i32, 27 base timestamp i64, 35 max timestamp i64, 43 producer id i64,
  * 51 producer epoch i16, 53 base sequence i32, 57 record count i32, 61 records.
  */
 import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib'
-import { Arena, varintSize, writeVarint } from './arena.ts'
 import type { Column, Frame } from './batch.ts'
 import { crc32c } from './hash.ts'
+import { BATCH_HEADER } from './record-writer.ts'
 
-export const BATCH_HEADER = 61
+export { BATCH_HEADER, RecordBatchWriter } from './record-writer.ts'
+export type { ProducerFields } from './record-writer.ts'
+
 const COMPRESSION = 0x07
 const LOG_APPEND_TIME = 0x08
-const TRANSACTIONAL = 0x10
 const CONTROL = 0x20
 
 /** A record batch that is damaged or cannot be read. Operator: restore the partition from a replica or a backup. */
@@ -126,7 +127,8 @@ function checkedCount(bytes: Uint8Array, view: DataView, at: number, size: numbe
 }
 
 /**
- * Walks every whole batch in `bytes` and makes its records the rows of the frame: offsets, acceptance times, key and value
+ * Walks every whole batch in `bytes` and makes its records the rows of the frame: offsets, acceptance times, key and
+ * value
  * slices, in place. Records below `fromOffset` and control batches are skipped. Returns the offset after the last whole
  * batch, or `fromOffset` when there is none. `source` names topic and partition in errors.
  * Errors: RecordBatchError for a wrong checksum or structure, and for a compressed batch (see `inflate`).
@@ -310,133 +312,4 @@ export function setBaseOffset(batches: Uint8Array, offset: number): number {
   }
   if (at !== batches.length) throw new Error(`record batches end at byte ${at} of ${batches.length}`)
   return offset
-}
-
-/** What a Kafka producer says about itself in a batch. */
-export interface ProducerFields {
-  readonly producerId: bigint
-  readonly epoch: number
-  readonly sequence: number
-  readonly transactional: boolean
-}
-
-/**
- * Builds one v2 batch in an arena. A value is either appended whole, or written in place between `open` and `close`:
- * two bytes are reserved for each length, which fits values from 64 to 8191 bytes; others are shifted.
- */
-export class RecordBatchWriter extends Arena {
-  /** Records so far. */
-  count = 0
-  private baseTime = 0
-  private maxTime = 0
-  private recordStart = 0
-
-  constructor(capacity = 1 << 16) {
-    super(Math.max(capacity, BATCH_HEADER))
-    this.position = BATCH_HEADER
-  }
-
-  /** Starts an empty batch. `baseTimestamp`: usually the first record's, milliseconds. */
-  begin(baseTimestamp: number): void {
-    this.position = BATCH_HEADER
-    this.count = 0
-    this.baseTime = baseTimestamp
-    this.maxTime = Number.NEGATIVE_INFINITY
-  }
-
-  /** Begins a record and returns where its value starts; the value is then written at `position`. `key` null: no key. */
-  open(timestamp: number, key: Uint8Array | null, keyOffset: number, keyLength: number): number {
-    this.reserve(48 + (key === null ? 0 : keyLength))
-    this.recordStart = this.position
-    const bytes = this.bytes
-    let p = this.position + 2
-    bytes[p++] = 0
-    p = writeVarint(bytes, p, timestamp - this.baseTime)
-    p = writeVarint(bytes, p, this.count)
-    if (key === null) bytes[p++] = 1
-    else {
-      p = writeVarint(bytes, p, keyLength)
-      this.position = p
-      this.copy(key, keyOffset, keyLength)
-      p = this.position
-    }
-    if (timestamp > this.maxTime) this.maxTime = timestamp
-    this.position = p + 2
-    return p + 2
-  }
-
-  /** Ends the record whose value was written from `valueStart` to `position`; returns where the value starts now. */
-  close(valueStart: number): number {
-    this.reserve(8)
-    const length = this.position - valueStart
-    valueStart = this.lengthInFront(valueStart, length)
-    this.bytes[this.position++] = 0
-    const bodyStart = this.recordStart + 2
-    const shift = this.lengthInFront(bodyStart, this.position - bodyStart) - bodyStart
-    this.count++
-    return valueStart + shift
-  }
-
-  /** Ends a record without a value (a tombstone). */
-  closeNull(valueStart: number): void {
-    this.position = valueStart - 2
-    this.bytes[this.position++] = 1
-    this.bytes[this.position++] = 0
-    const bodyStart = this.recordStart + 2
-    this.lengthInFront(bodyStart, this.position - bodyStart)
-    this.count++
-  }
-
-  /** Appends a record with a whole value; null is a tombstone. */
-  append(
-    timestamp: number,
-    key: Uint8Array | null,
-    keyOffset: number,
-    keyLength: number,
-    value: Uint8Array | null,
-  ): void {
-    const start = this.open(timestamp, key, keyOffset, keyLength)
-    if (value === null) {
-      this.closeNull(start)
-      return
-    }
-    this.copy(value, 0, value.length)
-    this.close(start)
-  }
-
-  /** Writes a length into the two bytes in front of `start`, shifting what follows when it takes more or fewer. */
-  private lengthInFront(start: number, length: number): number {
-    if (length >= 64 && length < 8192) {
-      const zigzag = length << 1
-      this.bytes[start - 2] = (zigzag & 127) | 128
-      this.bytes[start - 1] = zigzag >> 7
-      return start
-    }
-    const shift = varintSize(length) - 2
-    this.reserve(shift)
-    this.bytes.copyWithin(start + shift, start, this.position)
-    this.position += shift
-    writeVarint(this.bytes, start - 2, length)
-    return start + shift
-  }
-
-  /** The batch as a copy, base offset 0, with its checksum. The writer can be begun again. */
-  finish(producer?: ProducerFields): Uint8Array {
-    if (this.count === 0) throw new Error('a record batch must have at least one record')
-    const view = this.view
-    view.setBigInt64(0, 0n)
-    view.setInt32(8, this.position - 12)
-    view.setInt32(12, -1)
-    view.setInt8(16, 2)
-    view.setInt16(21, producer?.transactional === true ? TRANSACTIONAL : 0)
-    view.setInt32(23, this.count - 1)
-    view.setBigInt64(27, BigInt(this.baseTime))
-    view.setBigInt64(35, BigInt(this.maxTime))
-    view.setBigInt64(43, producer?.producerId ?? -1n)
-    view.setInt16(51, producer?.epoch ?? -1)
-    view.setInt32(53, producer?.sequence ?? -1)
-    view.setInt32(57, this.count)
-    view.setUint32(17, crc32c(this.bytes.subarray(21, this.position)))
-    return this.toBytes()
-  }
 }

@@ -3,7 +3,9 @@ import type { Column, Frame } from '../batch.ts'
 import { parseSchema } from './schema.ts'
 import type { AvroType, RecordType } from './schema.ts'
 
-/** How nested records are kept: 'raw' as one column of their bytes, 'columns' as one column per field, 'outer.inner'. */
+/**
+ * How nested records are kept: 'raw' as one column of their bytes, 'columns' as one column per field, 'outer.inner'.
+ */
 export type Nesting = 'raw' | 'columns'
 
 export interface ColumnSpec {
@@ -68,7 +70,9 @@ export function newColumn(kind: Column['kind'], capacity: number, bytes: Uint8Ar
   }
 }
 
-/** The column of that name, made when it is missing or has less room than the frame; throws when it is of another kind. */
+/**
+ * The column of that name, made when it is missing or has less room than the frame; throws when it is of another kind.
+ */
 export function columnFor(frame: Frame, columns: Map<string, Column>, name: string, kind: Column['kind']): Column {
   const capacity = frame.offsets.length
   const column = columns.get(name)

@@ -1,10 +1,12 @@
-/** Writes the JavaScript text of one decoder: a loop over rows, every field inline, every bound checked before the read. */
+/**
+ * Writes the JavaScript text of one decoder: a loop over rows, every field inline, every bound checked before the read.
+ */
 import type { ColumnSpec, Nesting } from './columns.ts'
 import { encodeDefault } from './object.ts'
+import { numberText } from './decode-number.ts'
+import type { NumberName } from './decode-number.ts'
 import { SchemaError, sameType } from './schema.ts'
 import type { AvroType, EnumType, Field, NullableType, RecordType } from './schema.ts'
-
-type NumberName = 'int' | 'long' | 'float' | 'double'
 
 /** Number types that a writer's may be read as. */
 const promotions: Record<NumberName, readonly string[]> = {
@@ -173,52 +175,8 @@ return function decode(bytes, view, starts, ends, rows, count, arrays, canonical
     this.line('}')
   }
 
-  /** Reads a varint; `then` gets an expression for its value and may be emitted twice. Short ones are read inline. */
   private number(type: NumberName, rounded: boolean, then: (value: string) => string): void {
-    if (type === 'float' || type === 'double') {
-      const size = type === 'float' ? 4 : 8
-      this.line(`if (end - p < ${size}) break decode`)
-      this.line(then(`view.get${type === 'float' ? 'Float32' : 'Float64'}(p, true)`))
-      this.line(`p += ${size}`)
-      return
-    }
-    const [x, z, y] = [this.name(), this.name(), this.name()]
-    const out = (value: string): string => then(rounded ? `Math.fround(${value})` : value)
-    const small = out(`(${z} >>> 1) ^ -(${z} & 1)`)
-    const slow = [
-      `p = readVarint(bytes, p, end)`,
-      `if (p < 0) break decode`,
-      ...(type === 'int' ? [`if (varintOut[0] !== (varintOut[0] | 0)) break decode`] : []),
-      out('varintOut[0]'),
-      `if (varintOut[1] !== 0) canonical = 0`,
-    ].join('; ')
-    this.line(`if (p >= end) break decode`)
-    this.line(`let ${x} = bytes[p]`)
-    this.line(`let ${z} = ${x} & 127`)
-    this.line(`if (${x} < 128) { p++; ${small} }`)
-    this.line(`else if (end - p < 8) { ${slow} }`)
-    this.line(`else {`)
-    this.line(`${x} = bytes[p + 1]; ${z} |= (${x} & 127) << 7`)
-    this.line(`if (${x} < 128) { p += 2; ${small} }`)
-    this.line(`else { ${x} = bytes[p + 2]; ${z} |= (${x} & 127) << 14`)
-    this.line(`if (${x} < 128) { p += 3; ${small} }`)
-    this.line(`else { ${x} = bytes[p + 3]; ${z} |= (${x} & 127) << 21`)
-    this.line(`if (${x} < 128) { p += 4; ${small} }`)
-    if (type === 'int') this.line(`else { ${x} = 1; ${slow} }`)
-    else {
-      // Times take six bytes: 28 bits in z, the rest in y, together exact up to seven bytes.
-      const large = out(`(${z} & 1) === 0 ? ${y} * 134217728 + (${z} >>> 1) : -1 - ${y} * 134217728 - (${z} >>> 1)`)
-      this.line(`else { ${x} = bytes[p + 4]; let ${y} = ${x} & 127`)
-      this.line(`if (${x} < 128) { p += 5; ${large} }`)
-      this.line(`else { ${x} = bytes[p + 5]; ${y} |= (${x} & 127) << 7`)
-      this.line(`if (${x} < 128) { p += 6; ${large} }`)
-      this.line(`else { ${x} = bytes[p + 6]; ${y} |= (${x} & 127) << 14`)
-      this.line(`if (${x} < 128) { p += 7; ${large} }`)
-      this.line(`else { ${x} = 1; ${slow} } } } }`)
-    }
-    this.line(`} }`)
-    this.line(`if (${x} === 0) canonical = 0`)
-    this.line(`}`)
+    this.lines.push(...numberText(type, rounded, then, [this.name(), this.name(), this.name()]))
   }
 
   /** Reads a length into a variable and checks that so many bytes follow. */

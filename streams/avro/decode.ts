@@ -1,5 +1,6 @@
 /**
- * Compiled decoders: from the value bytes of a frame's rows straight into the columns of the reader's schema, without an
+ * Compiled decoders: from the value bytes of a frame's rows straight into the columns of the reader's schema, without
+ * an
  * object per record. One loop is generated per (writer, reader) pair; avsc is its oracle in a fuzz test.
  *
  * D1  Nothing outside [valueOffset, valueEnd) of a row is read, whatever the bytes.
@@ -12,15 +13,19 @@ import { DecoderSource } from './decode-source.ts'
 import { SchemaError, parseSchema, sameType } from './schema.ts'
 import { readVarint, varintOut } from './varint.ts'
 
-/** Largest value that is decoded, wire prefix included: a payment is a few hundred bytes, what is larger is no payment. */
+/**
+ * Largest value that is decoded, wire prefix included: a payment is a few hundred bytes, what is larger is no payment.
+ */
 export const MAX_VALUE_BYTES = 65_536
 
 /** Values of the fault array: readable; not a whole record of the writer's schema; larger than MAX_VALUE_BYTES. */
 export const FAULT = { none: 0, malformed: 1, tooLarge: 2 } as const
 
 /**
- * Decodes the values of rows[0 .. count - 1] into the columns of the reader's fields (made when missing), skipping the wire
- * prefix of five bytes, and writes fault[row] (see FAULT) for each. The code column 'canonical' becomes 1 where the bytes
+ * Decodes the values of rows[0 .. count - 1] into the columns of the reader's fields (made when missing), skipping the
+ * wire
+ * prefix of five bytes, and writes fault[row] (see FAULT) for each. The code column 'canonical' becomes 1 where the
+ * bytes
  * after the prefix are exactly the canonical encoding of the decoded record. Returns the number of faults.
  */
 export type Decoder = (
@@ -45,7 +50,8 @@ type Run = (
 ) => number
 
 /**
- * Compiles the decoder for values written with one schema and read as another, by Avro's resolution rules: fields by name
+ * Compiles the decoder for values written with one schema and read as another, by Avro's resolution rules: fields by
+ * name
  * in any order, missing ones from their default, unknown ones skipped, numbers promoted, unknown enum symbols to the
  * reader's default. `nesting`: see columnsOf; a raw column needs the same nested type on both sides.
  * Errors: SchemaError when the schemas cannot be resolved; the message names the field.

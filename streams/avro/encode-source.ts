@@ -1,4 +1,7 @@
-/** Writes the JavaScript text of one encoder: a loop over rows, every field inline, room reserved once per run of fields. */
+/**
+ * Writes the JavaScript text of one encoder: a loop over rows, every field inline, room reserved once per run of
+ * fields.
+ */
 import type { Column } from '../batch.ts'
 import { kindOf } from './columns.ts'
 import type { EncoderOptions } from './encode.ts'
@@ -185,7 +188,8 @@ ${this.constantBytes.map((_, i) => `const k${i} = constants[${i}]`).join('\n')}`
         this.line(`else { b[p] = (${i} << 1) & 127 | 128; if (${i} < 8192) { b[p + 1] = ${i} >> 6; p += 2 }`)
         this.line(`else { b[p + 1] = (${i} >> 6) & 127 | 128; b[p + 2] = ${i} >> 13; p += 3 } } }`)
         if (type.type === 'long') {
-          // Times since 1970 take six bytes: twice 2^34 to 2^41. High and low part meet at 2^27; a fraction is not ours.
+          // Times since 1970 take six bytes: twice 2^34 to 2^41. High and low part meet at 2^27; a fraction is not
+          // ours.
           const [h, l] = [this.name(), this.name()]
           this.line(`else if (${v} >= 17179869184 && ${v} < 2199023255552 && ${v} === Math.floor(${v})) {`)
           this.line(`const ${h} = ${v} / 134217728 | 0, ${l} = (${v} - ${h} * 134217728) << 1`)

@@ -14,7 +14,9 @@ import { SchemaError, parseSchema } from './schema.ts'
 export interface EncoderOptions {
   /** Schema id of the wire prefix. */
   readonly id: number
-  /** Column of a field (dotted path for fields of nested records, 'features.payments1m') where it is not named like it. */
+  /**
+   * Column of a field (dotted path for fields of nested records, 'features.payments1m') where it is not named like it.
+   */
   readonly columns?: Readonly<Record<string, string>>
   /** Fields that are the same in every row. */
   readonly constants?: Readonly<Record<string, string | number | boolean | null>>
@@ -36,11 +38,17 @@ export interface EncodeCall {
   readonly key: TextColumn | null
   /** A callback for each of `written`. */
   readonly arrays?: Readonly<Record<string, WriteField>>
-  /** Called after each value: bytes from start to end of writer.bytes, wire prefix of five bytes included, until the next. */
+  /**
+   * Called after each value: bytes from start to end of writer.bytes, wire prefix of five bytes included, until the
+   * next.
+   */
   readonly onValue?: (row: number, start: number, end: number) => void
 }
 
-/** Appends one record for each of rows[from .. to - 1] to a batch that was begun. Errors: a null where the schema has none. */
+/**
+ * Appends one record for each of rows[from .. to - 1] to a batch that was begun. Errors: a null where the schema has
+ * none.
+ */
 export type Encode = (
   writer: RecordBatchWriter,
   columns: ReadonlyMap<string, Column>,

@@ -1,4 +1,7 @@
-/** Avro records as plain objects, for the cold paths: settlements, control records, statements. Null unions are unwrapped. */
+/**
+ * Avro records as plain objects, for the cold paths: settlements, control records, statements. Null unions are
+ * unwrapped.
+ */
 import { Arena } from '../arena.ts'
 import { parseSchema } from './schema.ts'
 import type { AvroType, EnumType, Json, RecordType } from './schema.ts'
@@ -35,7 +38,8 @@ export interface ObjectCodec<T> {
 
 /**
  * A codec for one schema. Strings are strings, int and long numbers (long: whole, up to 2^53), decimals and only they
- * bigint, bytes Uint8Array (copies), enums their symbol, arrays arrays, records plain objects, null unions value or null.
+ * bigint, bytes Uint8Array (copies), enums their symbol, arrays arrays, records plain objects, null unions value or
+ * null.
  */
 export function objectCodec<T>(schemaText: string): ObjectCodec<T> {
   const type = parseSchema(schemaText)
@@ -79,7 +83,9 @@ export function wire(id: number, avro: Uint8Array): Uint8Array {
   return value
 }
 
-/** Splits a value with the Confluent wire prefix; `avro` is a view, not a copy. Errors: AvroError without that prefix. */
+/**
+ * Splits a value with the Confluent wire prefix; `avro` is a view, not a copy. Errors: AvroError without that prefix.
+ */
 export function unwire(value: Uint8Array): { id: number; avro: Uint8Array } {
   if (value.length < 5 || value[0] !== 0)
     throw new AvroError('no wire prefix: expected 0x00 and a schema id of 4 bytes')

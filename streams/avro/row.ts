@@ -1,4 +1,7 @@
-/** Row views: a cursor with one typed getter per column, compiled once and moved from row to row, so that rules read plainly. */
+/**
+ * Row views: a cursor with one typed getter per column, compiled once and moved from row to row, so that rules read
+ * plainly.
+ */
 import type { Column } from '../batch.ts'
 import { murmur2 } from '../hash.ts'
 import type { ColumnSpec } from './columns.ts'

@@ -1,4 +1,7 @@
-/** Avro schemas as a small typed tree: what our decoders and encoders support, everything else refused with a clear message. */
+/**
+ * Avro schemas as a small typed tree: what our decoders and encoders support, everything else refused with a clear
+ * message.
+ */
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
@@ -59,7 +62,8 @@ export class SchemaError extends Error {
 const parsed = new Map<string, RecordType>()
 
 /**
- * Parses .avsc text whose top level is a record. Refused: recursion (it would overflow the stack on hostile data), arrays
+ * Parses .avsc text whose top level is a record. Refused: recursion (it would overflow the stack on hostile data),
+ * arrays
  * of items without width (millions of them fit into six bytes), maps, fixed, unions other than of null and one type.
  */
 export function parseSchema(text: string): RecordType {

@@ -1,10 +1,14 @@
-/** Reading Avro's zigzag varints with every check; compiled decoders read the short ones themselves and call this for the rest. */
+/**
+ * Reading Avro's zigzag varints with every check; compiled decoders read the short ones themselves and call this for
+ * the rest.
+ */
 
 /** [0] the value read last (beyond 2^53: Infinity or -Infinity), [1] 1 when it was longer than needed, else 0. */
 export const varintOut = new Float64Array(2)
 
 /**
- * Reads a varint of at most 64 bits from `at`, never at or beyond `end`, into `varintOut`. Returns the position after it,
+ * Reads a varint of at most 64 bits from `at`, never at or beyond `end`, into `varintOut`. Returns the position after
+ * it,
  * or -1 when it is cut off or has more than 64 bits.
  */
 export function readVarint(bytes: Uint8Array, at: number, end: number): number {

@@ -1,4 +1,7 @@
-/** Random schemas and values for the Avro tests: shapes, what they are as a schema, values of them, and columns read back. */
+/**
+ * Random schemas and values for the Avro tests: shapes, what they are as a schema, values of them, and columns read
+ * back.
+ */
 import fc from 'fast-check'
 import type { ColumnSpec } from '../../streams/avro/columns.ts'
 import type { Column } from '../../streams/batch.ts'
