@@ -50,3 +50,12 @@ export function exponentOfBytes(a: number, b: number, c: number): number {
 export function exponentOf(code: string): number {
   return code.length === 3 ? exponentOfBytes(code.charCodeAt(0), code.charCodeAt(1), code.charCodeAt(2)) : noCurrency
 }
+
+const indexes = new Uint8Array(26 ** 3).fill(noCurrency)
+currencyCodes.forEach((code, index) => (indexes[slotOf(code)] = index))
+
+/** Index in currencyCodes of the currency whose code is these three bytes, or 255 (noCurrency). For hot loops. */
+export function currencyIndexOfBytes(a: number, b: number, c: number): number {
+  if (a < 65 || a > 90 || b < 65 || b > 90 || c < 65 || c > 90) return noCurrency
+  return indexes[slot(a, b, c)]
+}

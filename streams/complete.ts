@@ -23,6 +23,8 @@ export interface CompleteCycle<Said = unknown> {
     readonly count: bigint
     readonly amount: bigint
   }[]
+  /** What each source task contributed, per unit. */
+  readonly sources: readonly { readonly task: number; readonly currency: string; readonly count: bigint; readonly amount: bigint }[]
   /** What source 0 had said last before it closed the cycle; null when nothing. */
   readonly said: Said | null
 }
@@ -54,7 +56,22 @@ interface CompleteState {
   words: { upTo: number; word: unknown }[]
   dropped: number
   /** Cycle start -> [unit, debtor, creditor] as JSON -> count, amount as decimal text. */
-  cycles: [number, [string, string, string][]][]
+  cycles: [number, [string, string, string][], [string, string, string][]][]
+}
+
+interface Sum {
+  count: bigint
+  amount: bigint
+}
+interface Cycle {
+  /** By [unit, debtor, creditor] and by [task, unit], as JSON. */
+  readonly cells: Map<string, Sum>
+  readonly sources: Map<string, Sum>
+}
+
+const addTo = (sums: Map<string, Sum>, key: string, count: bigint, amount: bigint): void => {
+  const sum = sums.get(key) ?? { count: 0n, amount: 0n }
+  sums.set(key, { count: sum.count + count, amount: sum.amount + amount })
 }
 
 export function complete(name: string, spec: Complete): OperatorSpec {
@@ -81,7 +98,7 @@ export class CycleMerger implements Store {
   private readonly spec: Complete
   private readonly next: number[]
   private readonly closed: number[]
-  private readonly cycles = new Map<number, Map<string, { count: bigint; amount: bigint }>>()
+  private readonly cycles = new Map<number, Cycle>()
   private word: unknown = null
   private words: { upTo: number; word: unknown }[] = []
   /** Copies that were dropped (C2). */
@@ -126,13 +143,12 @@ export class CycleMerger implements Store {
     return true
   }
 
-  private add({ cycleStart, obligations }: Partial): void {
+  private add({ task, cycleStart, obligations }: Partial): void {
     let cycle = this.cycles.get(cycleStart)
-    if (cycle === undefined) this.cycles.set(cycleStart, (cycle = new Map()))
+    if (cycle === undefined) this.cycles.set(cycleStart, (cycle = { cells: new Map(), sources: new Map() }))
     for (const { payerBank, payeeBank, currency, count, amount } of obligations) {
-      const key = JSON.stringify([currency, payerBank, payeeBank])
-      const cell = cycle.get(key) ?? { count: 0n, amount: 0n }
-      cycle.set(key, { count: cell.count + BigInt(count), amount: cell.amount + amount })
+      addTo(cycle.cells, JSON.stringify([currency, payerBank, payeeBank]), BigInt(count), amount)
+      addTo(cycle.sources, JSON.stringify([task, currency]), BigInt(count), amount)
     }
   }
 
@@ -147,15 +163,19 @@ export class CycleMerger implements Store {
     const ready = [...this.cycles.keys()].filter((start) => start + this.spec.cycleMs <= through)
     for (const cycleStart of ready.sort((a, b) => a - b)) {
       const cycleEnd = cycleStart + this.spec.cycleMs
-      const cells = this.cycles.get(cycleStart) as Map<string, { count: bigint; amount: bigint }>
+      const { cells, sources: bySource } = this.cycles.get(cycleStart) as Cycle
       const obligations = [...cells]
         .map(([key, { count, amount }]) => {
           const [currency, payerBank, payeeBank] = JSON.parse(key) as [string, string, string]
           return { payerBank, payeeBank, currency, count, amount }
         })
         .sort((a, b) => bytes(a.currency, b.currency) || bytes(a.payerBank, b.payerBank) || bytes(a.payeeBank, b.payeeBank))
+      const sources = [...bySource].map(([key, sum]) => {
+        const [task, currency] = JSON.parse(key) as [number, string]
+        return { task, currency, ...sum }
+      })
       const said = this.words.find(({ upTo }) => upTo >= cycleEnd)?.word ?? null
-      out.push({ row, value: { cycleStart, cycleEnd, obligations, said } })
+      out.push({ row, value: { cycleStart, cycleEnd, obligations, sources, said } })
       this.cycles.delete(cycleStart)
     }
     // Words for cycles that are given are not asked for again; the latest closed one stays, for cycles behind it.
@@ -170,10 +190,7 @@ export class CycleMerger implements Store {
       word: this.word,
       words: this.words,
       dropped: this.dropped,
-      cycles: [...this.cycles].map(([start, cells]) => [
-        start,
-        [...cells].map(([key, { count, amount }]) => [key, count.toString(), amount.toString()]),
-      ]),
+      cycles: [...this.cycles].map(([start, { cells, sources }]) => [start, written(cells), written(sources)]),
     }
     delta.put(this.name, new TextEncoder().encode('merge'), new TextEncoder().encode(JSON.stringify(state)))
     this.dirtyEntries = 0
@@ -188,11 +205,17 @@ export class CycleMerger implements Store {
     this.word = state.word
     this.words = state.words
     this.dropped = state.dropped
-    for (const [start, cells] of state.cycles) {
-      this.cycles.set(start, new Map(cells.map(([key, count, amount]) => [key, { count: BigInt(count), amount: BigInt(amount) }])))
+    for (const [start, cells, sources] of state.cycles) {
+      this.cycles.set(start, { cells: read(cells), sources: read(sources) })
     }
   }
 }
+
+const written = (sums: Map<string, Sum>): [string, string, string][] =>
+  [...sums].map(([key, { count, amount }]) => [key, count.toString(), amount.toString()])
+
+const read = (sums: readonly [string, string, string][]): Map<string, Sum> =>
+  new Map(sums.map(([key, count, amount]) => [key, { count: BigInt(count), amount: BigInt(amount) }]))
 
 /** Order of texts by their UTF-8 bytes. */
 const bytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))

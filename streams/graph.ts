@@ -54,7 +54,7 @@ export function wire(topology: Topology, context: TaskContext, options: GraphOpt
       const mark = options.markOf(node.topic.name)
       const output = node.spec.objects
         ? new ObjectOutput(destination, node.spec, mark)
-        : new ColumnOutput(destination, node.spec, mark)
+        : new ColumnOutput(destination, node.spec, mark, context)
       outputs.push(output)
       input.subscribe((flowing) => output.take(flowing))
       continue

@@ -9,7 +9,7 @@ import { columnFor } from './avro/columns.ts'
 import { objectCodec, wire, type ObjectCodec } from './avro/object.ts'
 import type { Batch, NumberColumn, TextColumn } from './batch.ts'
 import { RunningDigest } from './digest.ts'
-import type { Flowing, Item } from './operator.ts'
+import type { Flowing, Item, TaskContext } from './operator.ts'
 import { RecordBatchWriter } from './records.ts'
 import type { ColumnSink, ObjectSink } from './sinks.ts'
 import type { RecordType } from './source.ts'
@@ -85,12 +85,14 @@ export abstract class Output {
 /** Records straight from columns. */
 export class ColumnOutput extends Output {
   private readonly sink: ColumnSink
+  private readonly context: TaskContext
   private readonly encode: Encode
   private key: TextColumn | null = null
 
-  constructor(destination: Destination, sink: ColumnSink, mark: RecordType | null) {
+  constructor(destination: Destination, sink: ColumnSink, mark: RecordType | null, context: TaskContext) {
     super(destination, mark)
     this.sink = sink
+    this.context = context
     const columns = { seq: 'seq:out', logicalTime: 'streamTime:out', ...sink.from }
     const constants = { task: destination.task, ...sink.constants }
     this.encode = compileEncoder(sink.record.schema, {
@@ -98,7 +100,7 @@ export class ColumnOutput extends Output {
       columns,
       constants,
       raw: sink.raw,
-      written: Object.keys(sink.arrays),
+      written: Object.keys(sink.written),
       optional: sink.optional,
     })
   }
@@ -125,9 +127,9 @@ export class ColumnOutput extends Output {
     frame.columns.set('streamTime:out', { kind: 'number', values: frame.streamTime })
     this.key = batch.text(this.sink.key)
     const arrays = Object.fromEntries(
-      Object.entries(this.sink.arrays).map(([field, { of, write }]) => {
+      Object.entries(this.sink.written).map(([field, { of, write }]) => {
         const values = of.map((name) => valuesOf(batch, name))
-        return [field, (row: number, arena: Arena) => write(arena, ...values.map((column) => column[row]))]
+        return [field, (row: number, arena: Arena) => write(arena, this.context, ...values.map((column) => column[row]))]
       }),
     )
     // Written in pieces that fit one record batch: a record takes at most a few kilobytes.

@@ -42,7 +42,7 @@ export interface RuleBook {
 /** A rule set must fit in the bits of `fired`. */
 const MAX_RULES = 30
 
-/** Adds `score`, `fired` (bit i = rule i of the version), `ruleVersion` (index in the book), `holdAt`, `declineAt`. */
+/** Adds `score`, `scored` (0 for those passed by), `fired` (bit i = rule i of the version), `ruleVersion` (index in the book), `holdAt`, `declineAt`. */
 export function score(name: string, spec: Score): OperatorSpec {
   const needs = new Set([spec.time, spec.unless])
   for (const feature of featuresOf(spec.rules)) needs.add(feature)
@@ -50,7 +50,7 @@ export function score(name: string, spec: Score): OperatorSpec {
     word: 'score',
     name,
     needs: [...needs],
-    adds: ['score', 'fired', 'ruleVersion', 'holdAt', 'declineAt'],
+    adds: ['score', 'scored', 'fired', 'ruleVersion', 'holdAt', 'declineAt'],
     stores: [name],
     uses: [],
     ports: ['out'],
@@ -139,6 +139,7 @@ export class RuleStore implements Store, RuleBook {
     const scores = numberColumn(all, 'score')
     const fired = numberColumn(all, 'fired')
     const version = codeColumn(all, 'ruleVersion')
+    const wasScored = codeColumn(all, 'scored')
     const holdAt = numberColumn(all, 'holdAt')
     const declineAt = numberColumn(all, 'declineAt')
     const { selection, count } = all
@@ -148,6 +149,7 @@ export class RuleStore implements Store, RuleBook {
       const row = selection[i]
       scores[row] = 0
       fired[row] = 0
+      wasScored[row] = skip[row] === 0 ? 1 : 0
       version[row] = this.versions.length === 1 ? 0 : this.versionAt(time[row])
       holdAt[row] = this.versions[version[row]].rules.holdAt
       declineAt[row] = this.versions[version[row]].rules.declineAt

@@ -1,5 +1,6 @@
 /** How records leave a topology: straight from columns, or as plain objects. */
 
+import type { TaskContext } from './operator.ts'
 import type { RecordType } from './source.ts'
 
 /** Extra fields that are arrays: written per row into the arena, with Avro's block structure. */
@@ -24,14 +25,14 @@ export interface ColumnSink {
   readonly raw: readonly string[]
   /** Nullable nested records whose presence a code column of that name says. */
   readonly optional: readonly string[]
-  /** Array fields: a function of the codes and numbers of a row, by column name. */
-  readonly arrays: Readonly<Record<string, ArrayField>>
+  /** Array fields, and others that are written per row. */
+  readonly written: Readonly<Record<string, WrittenField>>
 }
 
-/** Writes Avro's array blocks: count, items, 0. */
-export interface ArrayField {
+/** A function of the codes and numbers of a row, by column name; of an array it writes the blocks: count, items, 0. */
+export interface WrittenField {
   readonly of: readonly string[]
-  write(arena: RowArena, ...values: number[]): void
+  write(arena: RowArena, context: TaskContext, ...values: number[]): void
 }
 
 /** Plain objects to Avro; the output fills task, seq and logicalTime (unless the object has one). */
