@@ -114,6 +114,11 @@ export class MappedReading implements Reading {
       this.skip = result.reason
       return Number.NaN
     }
+    if (result instanceof Promise) {
+      // Nobody waits for it; its failure must not end the process.
+      result.catch(() => undefined)
+      return this.fail('mapping-result', 'It gave a promise: a mapping is not asynchronous.')
+    }
     if (typeof result !== 'object' || result === null) return this.fail('mapping-result', `It gave ${named(result)}.`)
     const values = result as Record<string, unknown>
     for (const name of Object.keys(values)) {
