@@ -43,6 +43,8 @@ export interface EmbeddedOptions extends ManifestOptions {
   readonly endpoint?: string | null
   /** What the data file may grow to, in bytes; beyond it everything is refused (DiskFullError). No limit when absent. */
   readonly maxBytes?: number
+  /** Address space mapped at first, in bytes; 4 GiB when absent. Doubled by itself when the data outgrow it. */
+  readonly mapBytes?: number
   readonly clock?: Clock
 }
 
@@ -79,7 +81,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedBa
   let root: Root | undefined
   try {
     assertEnvironment(join(directory, 'data.mdb'))
-    root = openEnvironment(directory)
+    root = openEnvironment(directory, options.mapBytes ?? MAP_BYTES)
     return assemble(options, lock, root)
   } catch (error) {
     await root?.close()
@@ -98,12 +100,12 @@ function makeDirectory(directory: string): void {
   }
 }
 
-function openEnvironment(directory: string): Root {
+function openEnvironment(directory: string, mapSize: number): Root {
   // `permissionsMode` and `keyEncoder` are options of lmdb that its types leave out.
   const options = {
     path: directory,
     noSubdir: false,
-    mapSize: MAP_BYTES,
+    mapSize,
     maxDbs: 4,
     permissionsMode: 0o600,
     encoding: 'binary' as const,

@@ -8,6 +8,23 @@ export function metaKey(kind: 'directory' | 'topic' | 'bounds' | 'ledger' | 'sta
   return utf8.encode(`${kind}/${name}`)
 }
 
+/** All names of a kind: '0' is the character after the slash, so every name lies between. */
+export function metaRange(kind: 'topic' | 'ledger' | 'state'): { start: Uint8Array; end: Uint8Array } {
+  return { start: utf8.encode(`${kind}/`), end: utf8.encode(`${kind}0`) }
+}
+
+/** The name in a key of the `meta` database. */
+export function nameOf(key: Uint8Array): string {
+  const text = new TextDecoder().decode(key)
+  return text.slice(text.indexOf('/') + 1)
+}
+
+/** Topics, writers and tasks have names of 1 to 200 characters: a longer one would not fit into a key. */
+export function assertName(what: string, name: string): void {
+  if (name.length === 0 || name.length > 200)
+    throw new Error(`${what}: a name has 1 to 200 characters, '${name}' has not`)
+}
+
 /** `log`: topic number uint32, partition uint32, base offset uint64, all big-endian, so that keys ascend with offsets. */
 export function logKey(topic: number, partition: number, offset: number): Uint8Array {
   const key = new Uint8Array(16)

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import type { Commit, Fetched, Log, TopicPartition, TopicSpec, Writer } from '../backend.ts'
 import { CodedError, FencedError, OffsetGoneError } from '../errors.ts'
 import { placeBatches, spanOf, splitBatches } from './batches.ts'
-import { logKey, metaKey, offsetOfLogKey } from './keys.ts'
+import { assertName, logKey, metaKey, metaRange, nameOf, offsetOfLogKey } from './keys.ts'
 import type { CommitLoop, Store } from './loop.ts'
 import { pagesFor } from './room.ts'
 
@@ -74,8 +74,8 @@ export class EmbeddedLog implements Log {
     this.#meta = meta
     this.#entries = entries
     this.#loop = loop
-    for (const { key, value } of meta.getRange({ start: metaKey('topic', ''), end: metaKey('topic', '\x7f') })) {
-      const name = new TextDecoder().decode(key as Uint8Array).slice('topic/'.length)
+    for (const { key, value } of meta.getRange(metaRange('topic'))) {
+      const name = nameOf(key as Uint8Array)
       const { number, id, partitions } = parse<{ number: number; id: string; partitions: number }>(value)
       this.#topics.set(name, {
         number,
@@ -83,8 +83,8 @@ export class EmbeddedLog implements Log {
         partitions: Array.from({ length: partitions }, (_, p) => this.#open(number, p)),
       })
     }
-    for (const { key, value } of meta.getRange({ start: metaKey('ledger', ''), end: metaKey('ledger', '\x7f') })) {
-      const id = new TextDecoder().decode(key as Uint8Array).slice('ledger/'.length)
+    for (const { key, value } of meta.getRange(metaRange('ledger'))) {
+      const id = nameOf(key as Uint8Array)
       const { epoch, committed } = parse<Pick<Ledger, 'epoch' | 'committed'>>(value)
       this.#ledgers.set(id, { epoch, committed, durable: committed, owner: null })
     }
@@ -143,6 +143,7 @@ export class EmbeddedLog implements Log {
   }
 
   async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+    for (const { name } of topics) assertName('topic', name)
     await this.#loop.submit({
       bytes: 0,
       stage: (writes) => {
@@ -226,6 +227,7 @@ export class EmbeddedLog implements Log {
   }
 
   async writer(id: string): Promise<Writer> {
+    assertName('writer', id)
     return this.#loop.submit({
       bytes: 0,
       stage: (writes) => {

@@ -117,20 +117,19 @@ export class CommitLoop {
         void store.remove(key)
       },
     }
-    const durable = this.#root.batch(() => {
-      for (const queued of chosen) {
-        const before = writes
-        try {
-          staged.push({ queued, done: queued.operation.stage(tools) })
-        } catch (error) {
-          queued.operation.refused?.()
-          queued.reject(error)
-          if (writes !== before) this.#fail(new CodedError('SLUICE_STORE_FAILED', 'half staged', { cause: error }))
-        }
-      }
-    })
     try {
-      await durable
+      await this.#root.batch(() => {
+        for (const queued of chosen) {
+          const before = writes
+          try {
+            staged.push({ queued, done: queued.operation.stage(tools) })
+          } catch (error) {
+            queued.operation.refused?.()
+            queued.reject(error)
+            if (writes !== before) this.#fail(new CodedError('SLUICE_STORE_FAILED', 'half staged', { cause: error }))
+          }
+        }
+      })
       this.#transactions++
     } catch (error) {
       this.#fail(codedStoreError(await causeOf(error), this.#file))

@@ -8,7 +8,17 @@ import { randomUUID } from 'node:crypto'
 import type { Transaction } from 'lmdb'
 import type { Applied, Delta, State, StateHeader, StateKey, TaskState } from '../backend.ts'
 import { CodedError } from '../errors.ts'
-import { afterPrefix, assertEntryKey, assertKind, incarnationKey, metaKey, statePrefix } from './keys.ts'
+import {
+  afterPrefix,
+  assertEntryKey,
+  assertKind,
+  assertName,
+  incarnationKey,
+  metaKey,
+  metaRange,
+  nameOf,
+  statePrefix,
+} from './keys.ts'
 import type { CommitLoop, Root, Store, Writes } from './loop.ts'
 import { pagesFor } from './room.ts'
 
@@ -65,9 +75,9 @@ export class EmbeddedState implements State {
     this.#entries = entries
     this.#loop = loop
     const live = new Set<number>()
-    for (const { key, value } of meta.getRange({ start: metaKey('state', ''), end: metaKey('state', '\x7f') })) {
+    for (const { key, value } of meta.getRange(metaRange('state'))) {
       const stored = JSON.parse(new TextDecoder().decode(value)) as Stored
-      this.#staged.set(new TextDecoder().decode(key as Uint8Array).slice('state/'.length), stored)
+      this.#staged.set(nameOf(key as Uint8Array), stored)
       live.add(stored.number)
       this.#nextNumber = Math.max(this.#nextNumber, stored.number + 1)
     }
@@ -98,6 +108,7 @@ export class EmbeddedState implements State {
   }
 
   async acquire(task: string): Promise<TaskState> {
+    assertName('task', task)
     return this.#loop.submit({
       bytes: 0,
       stage: (writes) => {

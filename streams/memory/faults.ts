@@ -44,7 +44,7 @@ export type Watch = (moment: Moment) => Fault | void | Promise<Fault | void>
 export interface Faulty {
   /** B1 broken: a fenced writer's commits take effect. */
   readonly noFence?: boolean
-  /** B2 broken: a commit's position becomes known only with the next commit, its records at once (at least once). */
+  /** B2 broken: the records of a commit are there at once, its position only when the writer has heard (at least once). */
   readonly atLeastOnce?: boolean
   /** B4 broken: a new writer is given the position before the last commit. */
   readonly positionBeforeFence?: boolean

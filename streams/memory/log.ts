@@ -129,7 +129,7 @@ export class MemoryLog implements Log {
     const ledger = this.#ledgers.get(id) ?? { owner: null, committed: null, previous: null }
     this.#ledgers.set(id, ledger)
     const { faulty } = this.world
-    const known = faulty.positionBeforeFence || faulty.atLeastOnce ? ledger.previous : ledger.committed
+    const known = faulty.positionBeforeFence ? ledger.previous : ledger.committed
     const writer = new MemoryWriter(this, id, life, known)
     ledger.owner = writer
     return writer
@@ -141,8 +141,11 @@ export class MemoryLog implements Log {
     if (ledger !== undefined) ledger.owner = null
   }
 
-  /** The moment at which a commit takes effect: whole, or not at all by an error. */
-  append(writer: MemoryWriter, commit: Commit): void {
+  /**
+   * The moment at which a commit takes effect: whole, or not at all by an error.
+   * Returns what is still to be done when the writer has heard: nothing, but for the faulty variant atLeastOnce.
+   */
+  append(writer: MemoryWriter, commit: Commit): () => void {
     const ledger = this.#ledgers.get(writer.id)
     const { faulty } = this.world
     if (ledger === undefined || (ledger.owner !== writer && !faulty.noFence))
@@ -154,9 +157,12 @@ export class MemoryLog implements Log {
       spanOf(batches)
       return { partition: this.#partition(at), bytes: batches.slice() }
     })
-    const write = (): void => {
+    const record = (): void => {
       ledger.previous = ledger.committed
       ledger.committed = { position: commit.position, metadata: commit.metadata }
+    }
+    const write = (): void => {
+      if (!faulty.atLeastOnce) record()
       for (const { partition, bytes } of appends) {
         for (const piece of splitBatches(bytes, 1)) {
           const base = partition.end
@@ -167,11 +173,13 @@ export class MemoryLog implements Log {
         for (const wake of partition.waiters) wake()
       }
     }
-    if (!faulty.ackBeforeDurable) return write()
-    this.#unwritten.push(write)
-    setImmediate(() => {
-      for (const late of this.#unwritten.splice(0)) late()
-    })
+    if (faulty.ackBeforeDurable) {
+      this.#unwritten.push(write)
+      setImmediate(() => {
+        for (const late of this.#unwritten.splice(0)) late()
+      })
+    } else write()
+    return faulty.atLeastOnce ? record : () => undefined
   }
 
   /** Retention: forgets whole batches before an offset; returns the new start. */
@@ -238,8 +246,9 @@ class MemoryWriter implements Writer {
     try {
       await world.at(this.#life, 'before-append', this.id, commit.position)
       world.assertAlive(this.#life, this.id)
-      this.#log.append(this, commit)
+      const heard = this.#log.append(this, commit)
       await world.at(this.#life, 'after-append', this.id, commit.position)
+      heard()
     } catch (error) {
       this.#broken ||= !(error instanceof FencedError)
       throw error

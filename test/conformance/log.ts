@@ -348,12 +348,13 @@ export function logRules({ subject, fresh, needs }: Tools): void {
   })
 
   needs('reopen', 'keeps log, positions, identities and the effects of retention when it is opened again', async () => {
-    const name = await topic()
+    const name = fresh('überweisungen')
+    await log().createTopics([{ name, partitions: 2 }])
     const [kept, emptied] = [
       { topic: name, partition: 0 },
       { topic: name, partition: 1 },
     ]
-    const writer = await log().writer(fresh('writer'))
+    const writer = await log().writer(fresh('übernahme'))
     await put(writer, kept, 1, 'a', 'b')
     await put(writer, emptied, 2, 'c', 'd')
     if (subject().trim !== undefined) await subject().trim!(emptied, 2)

@@ -272,7 +272,7 @@ export function stateRules({ subject, fresh, needs }: Tools): void {
   })
 
   needs('reopen', 'keeps state and epochs when it is opened again', async () => {
-    const [name, dropped] = [fresh('task'), fresh('task')]
+    const [name, dropped] = [fresh('übertrag'), fresh('task')]
     const task = await state().acquire(name)
     await task.apply(delta(0, 1, { puts: [put('k', 'x', '1')] }))
     const gone = await state().acquire(dropped)
