@@ -111,7 +111,7 @@ export class Task {
       while (rows > 0 && this.frame.offsets[rows - 1] >= to) rows--
       this.frame.rows = rows
       this.processor.decode(this.frame)
-      for (let row = 0; row < rows; ) row = await this.step(row, rows)
+      for (let row = 0; row < rows;) row = await this.step(row, rows)
       this.processor.discard()
       this.reprocessed += rows
       position = Math.min(to, fetched.nextOffset)
@@ -133,6 +133,17 @@ export class Task {
     } finally {
       await this.writer?.close()
     }
+  }
+
+  /** Processes what is there and returns when nothing more is, with the whole state written behind. */
+  async catchUp(): Promise<void> {
+    for (;;) {
+      const fetched = await this.fetch(this.position, 0)
+      if (fetched.nextOffset === this.position) break
+      await this.process(fetched)
+      this.raise()
+    }
+    await this.settle()
   }
 
   stop(): void {
@@ -176,7 +187,7 @@ export class Task {
     this.processor.decode(frame)
     const rows = frame.rows
     const batchRows = this.options.batchRows ?? rows
-    for (let row = 0; row < rows && !this.stopping; ) {
+    for (let row = 0; row < rows && !this.stopping;) {
       const until = Math.min(rows, row + batchRows)
       while (row < until) row = await this.step(row, until)
       this.position = row < rows ? frame.offsets[row] : fetched.nextOffset
@@ -200,7 +211,10 @@ export class Task {
     const position = header?.position ?? 0
     if (header !== null && state.header !== null && header.epoch > state.header.epoch) throw new FencedError(this.name)
     if (position < this.stored || position > this.sent) {
-      throw new CodedError('SLUICE_STATE_MOVED', `${this.name}: R = ${position}, expected ${this.stored} to ${this.sent}`)
+      throw new CodedError(
+        'SLUICE_STATE_MOVED',
+        `${this.name}: R = ${position}, expected ${this.stored} to ${this.sent}`,
+      )
     }
     let at = 0
     for (const { keys, absorb } of missing) {
@@ -270,7 +284,10 @@ export class Task {
     const applied = await (this.state as TaskState).apply(delta)
     if (applied.result === 'fenced') throw new FencedError(this.name)
     if (applied.result === 'moved') {
-      throw new CodedError('SLUICE_STATE_MOVED', `${this.name}: R = ${applied.header?.position ?? 'none'}, expected ${delta.from}`)
+      throw new CodedError(
+        'SLUICE_STATE_MOVED',
+        `${this.name}: R = ${applied.header?.position ?? 'none'}, expected ${delta.from}`,
+      )
     }
     this.stored = delta.to
     await this.options.reached?.('applied')
