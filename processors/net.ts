@@ -11,7 +11,11 @@ export interface CycleObligation {
 /** Who may take part; with anyBank (or no list) every bank is its own settlement account. */
 export interface Members {
   readonly anyBank: boolean
-  readonly members: readonly { readonly bank: string; readonly currencies: readonly string[]; readonly settlementAccount: string }[]
+  readonly members: readonly {
+    readonly bank: string
+    readonly currencies: readonly string[]
+    readonly settlementAccount: string
+  }[]
 }
 
 export interface CurrencySettlement {
@@ -23,7 +27,12 @@ export interface CurrencySettlement {
   /** Sum of what the paying members pay. */
   readonly net: bigint
   readonly bilateral: readonly { readonly debtor: string; readonly creditor: string; readonly amount: bigint }[]
-  readonly positions: readonly { readonly member: string; readonly debit: bigint; readonly credit: bigint; readonly net: bigint }[]
+  readonly positions: readonly {
+    readonly member: string
+    readonly debit: bigint
+    readonly credit: bigint
+    readonly net: bigint
+  }[]
 }
 
 const order = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
@@ -31,10 +40,20 @@ const order = (a: string, b: string): number => Buffer.compare(Buffer.from(a), B
 /** One settlement per currency with an obligation, by currency. On-us obligations count in gross, not in net. */
 export function net(obligations: readonly CycleObligation[], members: Members | null): CurrencySettlement[] {
   const currencies = [...new Set(obligations.map((o) => o.currency))].sort(order)
-  return currencies.map((currency) => netCurrency(currency, obligations.filter((o) => o.currency === currency), members))
+  return currencies.map((currency) =>
+    netCurrency(
+      currency,
+      obligations.filter((o) => o.currency === currency),
+      members,
+    ),
+  )
 }
 
-function netCurrency(currency: string, obligations: readonly CycleObligation[], members: Members | null): CurrencySettlement {
+function netCurrency(
+  currency: string,
+  obligations: readonly CycleObligation[],
+  members: Members | null,
+): CurrencySettlement {
   const onUs = obligations.filter((o) => o.payerBank === o.payeeBank)
   const between = obligations.filter((o) => o.payerBank !== o.payeeBank)
   const banks = new Map<string, { debit: bigint; credit: bigint }>()
@@ -76,7 +95,9 @@ function bilateral(between: readonly CycleObligation[]): CurrencySettlement['bil
   }
   return [...pairs.values()]
     .map(({ low, high, lowOwes }) =>
-      lowOwes >= 0n ? { debtor: low, creditor: high, amount: lowOwes } : { debtor: high, creditor: low, amount: -lowOwes },
+      lowOwes >= 0n
+        ? { debtor: low, creditor: high, amount: lowOwes }
+        : { debtor: high, creditor: low, amount: -lowOwes },
     )
     .sort((a, b) => order(a.debtor, b.debtor) || order(a.creditor, b.creditor))
 }

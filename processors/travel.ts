@@ -23,7 +23,9 @@ export const travel = {
     // Slots start at 0; a located payment never has second 0 (1990 is the earliest).
     const located = lastSecond > 0
     const speed = located
-      ? Math.floor((kilometersBetween(state[at + COUNTRY], country) * 3600) / Math.max(1, Math.abs(second - lastSecond)))
+      ? Math.floor(
+          (kilometersBetween(state[at + COUNTRY], country) * 3600) / Math.max(1, Math.abs(second - lastSecond)),
+        )
       : NaN
     if (!located || second >= lastSecond) {
       state[at + COUNTRY] = country

@@ -165,7 +165,10 @@ class Accumulator implements Store {
     const order = (index: KeyIndex, a: number, b: number): number => Buffer.compare(index.key(a), index.key(b))
     return [...cells]
       .map(([key, cell]) => ({ parts: partsOf(key), cell }))
-      .sort(({ parts: a }, { parts: b }) => order(units, a[0], b[0]) || order(texts, a[1], b[1]) || order(texts, a[2], b[2]))
+      .sort(
+        ({ parts: a }, { parts: b }) =>
+          order(units, a[0], b[0]) || order(texts, a[1], b[1]) || order(texts, a[2], b[2]),
+      )
       .map(({ parts: [unit, debtor, creditor], cell }) => ({
         payerBank: text(texts, debtor),
         payeeBank: text(texts, creditor),
@@ -183,7 +186,10 @@ class Accumulator implements Store {
   open(): { cycleStart: number; obligations: NonNullable<PartialItem['obligations']> }[] {
     return [...this.cycles.keys()]
       .sort((a, b) => a - b)
-      .map((cycleStart) => ({ cycleStart, obligations: this.obligations(this.cycles.get(cycleStart) as Map<number, Cell>) }))
+      .map((cycleStart) => ({
+        cycleStart,
+        obligations: this.obligations(this.cycles.get(cycleStart) as Map<number, Cell>),
+      }))
   }
 
   save(delta: DeltaBuilder): void {

@@ -18,7 +18,11 @@ export interface Admit {
 export interface MemberList {
   readonly version: string
   readonly anyBank: boolean
-  readonly members: readonly { readonly bank: string; readonly currencies: readonly string[]; readonly settlementAccount: string }[]
+  readonly members: readonly {
+    readonly bank: string
+    readonly currencies: readonly string[]
+    readonly settlementAccount: string
+  }[]
 }
 
 /** Adds `admitted`: 1 when all parties may settle in the unit. */

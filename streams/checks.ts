@@ -4,8 +4,20 @@ import type { Column, Frame } from './batch.ts'
 
 /** What a field must be; `reason` names the dead letter. Listed in order of precedence. */
 export type Check =
-  | { readonly reason: string; readonly text: string; readonly min: number; readonly max: number; readonly optional?: true }
-  | { readonly reason: string; readonly text: string; readonly min: number; readonly max: number; readonly unless: Unless }
+  | {
+      readonly reason: string
+      readonly text: string
+      readonly min: number
+      readonly max: number
+      readonly optional?: true
+    }
+  | {
+      readonly reason: string
+      readonly text: string
+      readonly min: number
+      readonly max: number
+      readonly unless: Unless
+    }
   | { readonly reason: string; readonly number: string; readonly min: number; readonly max: number }
   /** A code column must not be 255; where `present` names a text column, only when that text is there. */
   | { readonly reason: string; readonly known: string; readonly present?: string }
@@ -64,7 +76,8 @@ export function check(
         const length = lengths[row]
         if (length >= one.min && length <= one.max) continue
         if (length < 0 && optional) continue
-        if (length < one.min || length > one.max * 4 || characters(bytes, offsets[row], length) > one.max) dead[row] = mark
+        if (length < one.min || length > one.max * 4 || characters(bytes, offsets[row], length) > one.max)
+          dead[row] = mark
       }
     }
   })

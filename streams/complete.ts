@@ -24,7 +24,12 @@ export interface CompleteCycle<Said = unknown> {
     readonly amount: bigint
   }[]
   /** What each source task contributed, per unit. */
-  readonly sources: readonly { readonly task: number; readonly currency: string; readonly count: bigint; readonly amount: bigint }[]
+  readonly sources: readonly {
+    readonly task: number
+    readonly currency: string
+    readonly count: bigint
+    readonly amount: bigint
+  }[]
   /** What source 0 had said last before it closed the cycle; null when nothing. */
   readonly said: Said | null
 }
@@ -44,7 +49,13 @@ interface SourceRecord {
 }
 interface Partial extends SourceRecord {
   readonly cycleStart: number
-  readonly obligations: readonly { payerBank: string; payeeBank: string; currency: string; count: number; amount: bigint }[]
+  readonly obligations: readonly {
+    payerBank: string
+    payeeBank: string
+    currency: string
+    count: number
+    amount: bigint
+  }[]
 }
 
 interface CompleteState {
@@ -131,7 +142,8 @@ export class CycleMerger implements Store {
   }
 
   private inOrder({ task, seq }: SourceRecord): boolean {
-    if (task < 0 || task >= this.next.length) throw new CodedError('SLUICE_SEQUENCE_GAP', `source task ${task} is unknown`)
+    if (task < 0 || task >= this.next.length)
+      throw new CodedError('SLUICE_SEQUENCE_GAP', `source task ${task} is unknown`)
     if (seq < this.next[task]) {
       this.dropped++
       return false
@@ -169,7 +181,9 @@ export class CycleMerger implements Store {
           const [currency, payerBank, payeeBank] = JSON.parse(key) as [string, string, string]
           return { payerBank, payeeBank, currency, count, amount }
         })
-        .sort((a, b) => bytes(a.currency, b.currency) || bytes(a.payerBank, b.payerBank) || bytes(a.payeeBank, b.payeeBank))
+        .sort(
+          (a, b) => bytes(a.currency, b.currency) || bytes(a.payerBank, b.payerBank) || bytes(a.payeeBank, b.payeeBank),
+        )
       const sources = [...bySource].map(([key, sum]) => {
         const [task, currency] = JSON.parse(key) as [number, string]
         return { task, currency, ...sum }

@@ -31,7 +31,8 @@ export function describe(...topologies: readonly Topology[]): string {
       const after = unique(links.filter((link) => link.from === node).map((link) => titleOf(link.to)))
       if (node.kind === 'source') lines.push(`    Source: ${titleOf(node)} (topics: [${node.topic.name}])`)
       else if (node.kind === 'sink') lines.push(`    Sink: ${titleOf(node)} (topic: ${node.topic.name})`)
-      else lines.push(`    Processor: ${titleOf(node)} (stores: [${node.spec.stores.concat(node.spec.uses).join(', ')}])`)
+      else
+        lines.push(`    Processor: ${titleOf(node)} (stores: [${node.spec.stores.concat(node.spec.uses).join(', ')}])`)
       if (node.kind !== 'sink') lines.push(`      --> ${after.join(', ') || 'none'}`)
       if (node.kind !== 'source') lines.push(`      <-- ${before.join(', ')}`)
     }

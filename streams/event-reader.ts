@@ -63,7 +63,13 @@ export class EventReader {
   private readonly canonical: CanonicalEncoder
   private readonly tickCodec: ObjectCodec<Tick>
   private readonly controlCodecs: Map<number, { type: string; codec: ObjectCodec<Record<string, unknown>> }>
-  private readonly unreadable: ObjectCodec<{ reason: string; message: string; raw: Uint8Array; file: string; line: number }>
+  private readonly unreadable: ObjectCodec<{
+    reason: string
+    message: string
+    raw: Uint8Array
+    file: string
+    line: number
+  }>
   /** Wire id -> row type: index of an event schema, TICK, CONTROL, UNREADABLE. */
   private readonly rowTypes = new Map<number, number>()
   private dead = new Uint8Array(0)

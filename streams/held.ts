@@ -174,5 +174,17 @@ export function decode(reader: ByteReader): Held {
   const unchecked = reader.varint() === 1
   const originalCycleStart = reader.varint()
   const event = reader.bytes().slice()
-  return { group, identity, refersTo, content0, content1, heldAt, ordinal, reasons, unchecked, originalCycleStart, event }
+  return {
+    group,
+    identity,
+    refersTo,
+    content0,
+    content1,
+    heldAt,
+    ordinal,
+    reasons,
+    unchecked,
+    originalCycleStart,
+    event,
+  }
 }

@@ -167,7 +167,10 @@ class Holder {
     const entries = this.entries()
     this.store.remove(held)
     gone.push(held)
-    entries.setOutcome(entries.store.findText(held.identity, this.context.streamTime()), action === 'RELEASE' ? APPROVED : DECLINED)
+    entries.setOutcome(
+      entries.store.findText(held.identity, this.context.streamTime()),
+      action === 'RELEASE' ? APPROVED : DECLINED,
+    )
     if (action === 'RELEASE') this.drawOn(held)
   }
 

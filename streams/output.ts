@@ -129,7 +129,10 @@ export class ColumnOutput extends Output {
     const arrays = Object.fromEntries(
       Object.entries(this.sink.written).map(([field, { of, write }]) => {
         const values = of.map((name) => valuesOf(batch, name))
-        return [field, (row: number, arena: Arena) => write(arena, this.context, ...values.map((column) => column[row]))]
+        return [
+          field,
+          (row: number, arena: Arena) => write(arena, this.context, ...values.map((column) => column[row])),
+        ]
       }),
     )
     // Written in pieces that fit one record batch: a record takes at most a few kilobytes.

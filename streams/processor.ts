@@ -72,7 +72,10 @@ export class Processor {
   async load(state: TaskState): Promise<void> {
     const [core] = (await state.list(CORE)).entries
     if (core !== undefined) {
-      const { clock, received } = JSON.parse(new TextDecoder().decode(core.value)) as { clock: ClockState | null; received: number }
+      const { clock, received } = JSON.parse(new TextDecoder().decode(core.value)) as {
+        clock: ClockState | null
+        received: number
+      }
       if (clock !== null) Object.assign(this.events().clock, clock)
       this.received = received
     }

@@ -72,7 +72,9 @@ export function score(name: string, spec: Score): OperatorSpec {
 }
 
 const featuresOf = (rules: ScoreRules): string[] =>
-  rules.rules.flatMap((rule) => rule.when.flatMap((c) => [c.feature, ...(c.atMostTimes ? [c.atMostTimes.feature] : [])]))
+  rules.rules.flatMap((rule) =>
+    rule.when.flatMap((c) => [c.feature, ...(c.atMostTimes ? [c.atMostTimes.feature] : [])]),
+  )
 
 type ScoreLoop = (
   selection: Int32Array,
@@ -95,7 +97,9 @@ export function compileRules(set: ScoreRules): ScoreLoop {
     if (c.atMost !== undefined) parts.push(`${f} <= ${Number(c.atMost)}`)
     if (c.atMostTimes) parts.push(`${f} <= ${Number(c.atMostTimes.factor)} * ${variable(c.atMostTimes.feature)}`)
     const all = parts.length === 0 ? 'true' : parts.join(' && ')
-    const missing = c.atMostTimes ? `${f} !== ${f} || ${variable(c.atMostTimes.feature)} !== ${variable(c.atMostTimes.feature)}` : `${f} !== ${f}`
+    const missing = c.atMostTimes
+      ? `${f} !== ${f} || ${variable(c.atMostTimes.feature)} !== ${variable(c.atMostTimes.feature)}`
+      : `${f} !== ${f}`
     return absent === 'fires' ? `(${missing} || (${all}))` : `(${all})`
   }
   const body = set.rules.map((rule, i) => {
@@ -130,7 +134,10 @@ export class RuleStore implements Store, RuleBook {
 
   promote(value: Readonly<Record<string, unknown>>): void {
     const rules = JSON.parse(value.rules as string) as ScoreRules
-    this.versions.push({ rules: { ...rules, version: value.version as string }, effectiveFrom: value.effectiveFrom as number })
+    this.versions.push({
+      rules: { ...rules, version: value.version as string },
+      effectiveFrom: value.effectiveFrom as number,
+    })
     this.loops.push(compileRules(rules))
     this.dirtyEntries = 1
   }
@@ -171,7 +178,8 @@ export class RuleStore implements Store, RuleBook {
   }
 
   async load(state: TaskState): Promise<void> {
-    for (const { value } of (await state.list(this.name)).entries) this.promote(JSON.parse(new TextDecoder().decode(value)) as Record<string, unknown>)
+    for (const { value } of (await state.list(this.name)).entries)
+      this.promote(JSON.parse(new TextDecoder().decode(value)) as Record<string, unknown>)
     this.dirtyEntries = 0
   }
 

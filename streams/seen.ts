@@ -290,7 +290,11 @@ export class SeenStore implements Store {
       this.identities.copyWithin(to * 4, entry * 4, entry * 4 + 4)
       this.contents.copyWithin(to * 2, entry * 2, entry * 2 + 2)
       this.firstSeen[to] = this.firstSeen[entry]
-      this.numberValues.copyWithin(to * this.numbers.length, entry * this.numbers.length, (entry + 1) * this.numbers.length)
+      this.numberValues.copyWithin(
+        to * this.numbers.length,
+        entry * this.numbers.length,
+        (entry + 1) * this.numbers.length,
+      )
       this.codeValues.copyWithin(to * this.codes.length, entry * this.codes.length, (entry + 1) * this.codes.length)
       to++
     }

@@ -103,9 +103,7 @@ export class Stream {
   through(spec: OperatorSpec): Record<string, Stream> {
     const inputs = this.edges.map((edge) => this.builder.use(edge))
     const node = this.builder.add({ kind: 'operator', id: this.builder.nodes.length, name: spec.name, inputs, spec })
-    return Object.fromEntries(
-      spec.ports.map((port) => [port, new Stream(this.builder, [{ node: node.id, port }])]),
-    )
+    return Object.fromEntries(spec.ports.map((port) => [port, new Stream(this.builder, [{ node: node.id, port }])]))
   }
 
   /** One stream per branch. */

@@ -150,7 +150,10 @@ export const obligation = (settings: Settings) => ({
   cycleMs: settings.cycleMs,
 })
 
-export const membersInForce = (list: Readonly<Record<string, unknown>>) => ({ type: records.membersInForce.name, ...list })
+export const membersInForce = (list: Readonly<Record<string, unknown>>) => ({
+  type: records.membersInForce.name,
+  ...list,
+})
 
 const columnSink = {
   objects: false,
@@ -181,7 +184,17 @@ const featureFields = [
 
 export const decision: ColumnSink = {
   ...columnSink,
-  needs: ['payerAccount', 'outcome', 'because', 'fired', 'ruleVersion', 'score', 'cycleStart', 'late', ...featureFields],
+  needs: [
+    'payerAccount',
+    'outcome',
+    'because',
+    'fired',
+    'ruleVersion',
+    'score',
+    'cycleStart',
+    'late',
+    ...featureFields,
+  ],
   record: records.decision,
   from: { features: 'scored', ...Object.fromEntries(featureFields.map((name) => [`features.${name}`, name])) },
   optional: ['features'],
@@ -269,4 +282,3 @@ export function holdEvent({ identity: given, record, ...event }: HoldEvent): rea
     given ?? (transaction === null ? ['', '', ''] : identityFields.map((field) => transaction[field]))
   return [{ ...event, producer, payerAccount, transactionId, transaction }]
 }
-

@@ -152,7 +152,8 @@ class FeatureTable implements Store {
       const id = this.changed[i]
       this.dirty[id] = 0
       for (const aggregate of this.aggregates) aggregate.encode(id, writer)
-      if (writer.length > MAX_ENTRY_BYTES) throw new Error(`features '${this.name}': ${writer.length} bytes for one key`)
+      if (writer.length > MAX_ENTRY_BYTES)
+        throw new Error(`features '${this.name}': ${writer.length} bytes for one key`)
       delta.put(this.name, this.index.key(id).slice(), writer.take())
     }
     this.changes = 0
