@@ -32,6 +32,7 @@ export function decide(name: string, spec: Decide): OperatorSpec {
     emits: 'batch',
     create() {
       // One loop per verdict function, so that the call is inlined.
+      // oxlint-disable-next-line typescript/no-implied-eval -- from our own specification only: one loop per instance
       const loop = new Function(
         'verdict, selection, count, outcome, because, columns',
         `${spec.needs.map((_, i) => `const c${i} = columns[${i}]`).join('\n')}

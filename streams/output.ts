@@ -3,7 +3,7 @@
  * Outputs of a step are ordered by (input row, index); marks stand after the outputs of their row and take no seq.
  */
 
-import { Arena } from './arena.ts'
+import type { Arena } from './arena.ts'
 import { compileEncoder, type Encode } from './avro/encode.ts'
 import { columnFor } from './avro/columns.ts'
 import { objectCodec, wire, type ObjectCodec } from './avro/object.ts'
@@ -127,11 +127,11 @@ export class ColumnOutput extends Output {
     frame.columns.set('streamTime:out', { kind: 'number', values: frame.streamTime })
     this.key = batch.text(this.sink.key)
     const arrays = Object.fromEntries(
-      Object.entries(this.sink.written).map(([field, { of, write }]) => {
-        const values = of.map((name) => valuesOf(batch, name))
+      Object.entries(this.sink.written).map(([field, written]) => {
+        const values = written.of.map((name) => valuesOf(batch, name))
         return [
           field,
-          (row: number, arena: Arena) => write(arena, this.context, ...values.map((column) => column[row])),
+          (row: number, arena: Arena) => written.write(arena, this.context, ...values.map((column) => column[row])),
         ]
       }),
     )

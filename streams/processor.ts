@@ -126,8 +126,8 @@ export class Processor {
     const { frame, from, to } = this.current as Step
     const missing: Missing[] = []
     for (const store of this.stores.values()) {
-      const one = store.missing?.(frame, from, to)
-      if (one != null) missing.push(one)
+      const one = store.missing?.(frame, from, to) ?? null
+      if (one !== null) missing.push(one)
     }
     return missing
   }

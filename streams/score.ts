@@ -1,6 +1,6 @@
 /** score: declarative rules compiled to loops over columns; the version in force at a record's event time decides. */
 
-import { Batch } from './batch.ts'
+import type { Batch } from './batch.ts'
 import { codeColumn, numberColumn } from './features/aggregate.ts'
 import type { OperatorSpec } from './operator.ts'
 import type { TaskState } from './backend.ts'
@@ -106,6 +106,7 @@ export function compileRules(set: ScoreRules): ScoreLoop {
     const when = rule.when.map((c) => condition(c, rule.absent)).join(' && ')
     return `if (${when || 'true'}) { points += ${Math.trunc(rule.points)}; bits |= ${1 << i} }`
   })
+  // oxlint-disable-next-line typescript/no-implied-eval -- from our own specification only: one loop per instance
   return new Function(
     'selection, count, column, score, fired',
     `${names.map((name, i) => `const c${i} = column(${JSON.stringify(name)})`).join('\n')}

@@ -217,9 +217,9 @@ export class Task {
       )
     }
     let at = 0
-    for (const { keys, absorb } of missing) {
-      absorb(values.slice(at, at + keys.length))
-      at += keys.length
+    for (const one of missing) {
+      one.absorb(values.slice(at, at + one.keys.length))
+      at += one.keys.length
     }
   }
 

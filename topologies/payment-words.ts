@@ -18,7 +18,7 @@ import {
   type EventSource,
   type HoldEvent,
   type ObjectSink,
-  RuleStore,
+  type RuleStore,
   sourceColumns,
   textAt,
 } from '../streams/index.ts'

@@ -39,6 +39,7 @@ export class FoldCell implements Aggregate {
     // One loop per fold: a loop shared by several steps would call them megamorphically.
     const columns = fold.needs.map((_, i) => `const c${i} = columns[${i}]`).join('\n')
     const values = fold.needs.map((_, i) => `c${i}[row]`).join(', ')
+    // oxlint-disable-next-line typescript/no-implied-eval -- from our own specification only: one loop per instance
     this.loop = new Function(
       'step, selection, count, ids, records, out, columns',
       `${columns}
