@@ -11,7 +11,8 @@ export default mapping({
   map(row, tools) {
     if (row.TxSts === 'RJCT') return tools.skip('rejected by the clearing')
     const isReturn = row.MsgTp === 'pacs.004'
-    if (!isReturn && row.MsgTp !== 'pacs.008') throw new Error(`message type '${row.MsgTp}' is neither pacs.008 nor pacs.004`)
+    if (!isReturn && row.MsgTp !== 'pacs.008')
+      throw new Error(`message type '${row.MsgTp}' is neither pacs.008 nor pacs.004`)
     return {
       // Who has no reference of his own writes NOTPROVIDED: then the clearing's id is the only one.
       transactionId: row.EndToEndId === 'NOTPROVIDED' ? row.TxId : row.EndToEndId,

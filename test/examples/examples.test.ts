@@ -42,13 +42,28 @@ describe('the Czech bank', () => {
     const byId = new Map(transactions(seen).map((value) => [value.transactionId, value]))
     // In: the partner pays. 1993-07-01 in Prague begins at 22:00 UTC.
     expect(byId.get('701202')).toMatchObject({
-      producer: 'czech-bank', payerAccount: 'YZ-30300313', payerBank: 'YZ', payeeAccount: 'HOME-1801', payeeBank: 'HOME',
-      amountMinor: 543_200, currency: 'CZK', occurredAt: Date.UTC(1993, 5, 30, 22), timePrecision: 'DAY', kind: 'PAYMENT',
+      producer: 'czech-bank',
+      payerAccount: 'YZ-30300313',
+      payerBank: 'YZ',
+      payeeAccount: 'HOME-1801',
+      payeeBank: 'HOME',
+      amountMinor: 543_200,
+      currency: 'CZK',
+      occurredAt: Date.UTC(1993, 5, 30, 22),
+      timePrecision: 'DAY',
+      kind: 'PAYMENT',
     })
     // Out: the bank's own account pays.
-    expect(byId.get('701206')).toMatchObject({ payerAccount: 'HOME-3834', payeeAccount: 'ST-89597016', amountMinor: 337_270 })
+    expect(byId.get('701206')).toMatchObject({
+      payerAccount: 'HOME-3834',
+      payeeAccount: 'ST-89597016',
+      amountMinor: 337_270,
+    })
     expect(seen.filter(({ type }) => type === 'unreadable').map(({ value }) => [value.reason, value.line])).toEqual([
-      ['csv-quote', 15], ['invalid-payee-account', 17], ['unreadable-time', 28], ['mapping-threw', 30],
+      ['csv-quote', 15],
+      ['invalid-payee-account', 17],
+      ['unreadable-time', 28],
+      ['mapping-threw', 30],
     ])
   })
 })
@@ -59,23 +74,37 @@ describe('the interbank file', () => {
     expect(result.record).toMatchObject({
       rows: 28,
       transactions: 25,
-      unreadable: [{ reason: 'unreadable-amount', count: 1 }, { reason: 'unreadable-time', count: 1 }],
+      unreadable: [
+        { reason: 'unreadable-amount', count: 1 },
+        { reason: 'unreadable-time', count: 1 },
+      ],
       skipped: [{ reason: 'rejected by the clearing', count: 1 }],
     })
     const all = transactions(seen)
-    expect(all.filter(({ kind }) => kind === 'REFUND').map(({ originalTransactionId }) => originalTransactionId)).toEqual(['E2E-88120', 'E2E-88121'])
+    expect(
+      all.filter(({ kind }) => kind === 'REFUND').map(({ originalTransactionId }) => originalTransactionId),
+    ).toEqual(['E2E-88120', 'E2E-88121'])
     expect(all.filter(({ transactionId }) => transactionId === 'RENT-MAY').length).toBe(3)
     expect(all.find(({ amountMinor }) => amountMinor === 1_825_000)).toMatchObject({
-      producer: 'pacs008', transactionId: 'INV-2024-1177', payerBank: 'KOLBDEFX', payeeBank: 'SEINFRPX', currency: 'EUR',
-      occurredAt: Date.UTC(2024, 4, 13, 7, 0, 4, 120), timePrecision: 'MILLISECOND',
+      producer: 'pacs008',
+      transactionId: 'INV-2024-1177',
+      payerBank: 'KOLBDEFX',
+      payeeBank: 'SEINFRPX',
+      currency: 'EUR',
+      occurredAt: Date.UTC(2024, 4, 13, 7, 0, 4, 120),
+      timePrecision: 'MILLISECOND',
     })
   })
 
   it('has IBANs that are right by their check digits', () => {
-    const ibans = new Set(readFileSync(join(examples, 'pacs008/interbank.csv'), 'utf8').match(/\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b/g))
+    const ibans = new Set(
+      readFileSync(join(examples, 'pacs008/interbank.csv'), 'utf8').match(/\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b/g),
+    )
     expect(ibans.size).toBe(9)
     for (const iban of ibans) {
-      const digits = (iban.slice(4) + iban.slice(0, 4)).replaceAll(/[A-Z]/g, (letter) => String(letter.charCodeAt(0) - 55))
+      const digits = (iban.slice(4) + iban.slice(0, 4)).replaceAll(/[A-Z]/g, (letter) =>
+        String(letter.charCodeAt(0) - 55),
+      )
       expect(BigInt(digits) % 97n).toBe(1n)
     }
   })

@@ -15,13 +15,30 @@ const start = Date.UTC(2024, 0, 5)
 const rows = 20_000
 /** In order, newest first, and with what cannot be read. */
 const files = {
-  'a.csv': [header, ...Array.from({ length: rows / 2 }, (_, i) => line(`a${i}`, String(start + i * 1000), `A-${i % 97}`)), ''].join('\n'),
-  'b.csv': [header, ...Array.from({ length: rows / 2 }, (_, i) => line(`b${i}`, i % 50 === 0 ? '' : String(start + 5_000_000 - i * 500), `B-${i % 89}`)), ''].join('\n'),
+  'a.csv': [
+    header,
+    ...Array.from({ length: rows / 2 }, (_, i) => line(`a${i}`, String(start + i * 1000), `A-${i % 97}`)),
+    '',
+  ].join('\n'),
+  'b.csv': [
+    header,
+    ...Array.from({ length: rows / 2 }, (_, i) =>
+      line(`b${i}`, i % 50 === 0 ? '' : String(start + 5_000_000 - i * 500), `B-${i % 89}`),
+    ),
+    '',
+  ].join('\n'),
 }
 
 /** Runs the program; kills it when it has said `killAt` words. Returns the last word and whether it was killed. */
-async function attempt(data: string, paths: string[], clock: number, killAt: number): Promise<{ last: string; killed: boolean }> {
-  const child = spawn(process.execPath, [program, data, String(clock), ...paths], { stdio: ['ignore', 'pipe', 'inherit'] })
+async function attempt(
+  data: string,
+  paths: string[],
+  clock: number,
+  killAt: number,
+): Promise<{ last: string; killed: boolean }> {
+  const child = spawn(process.execPath, [program, data, String(clock), ...paths], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   started.add(child)
   let last = 'start'
   let words = 0
@@ -34,7 +51,7 @@ async function attempt(data: string, paths: string[], clock: number, killAt: num
   })
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
   started.delete(child)
-  if (signal === null) expect(code).toBe(0)
+  expect(signal === null ? code : 0).toBe(0)
   return { last, killed: signal === 'SIGKILL' }
 }
 
@@ -43,7 +60,11 @@ async function content(data: string): Promise<string> {
   try {
     const imports = await readImports(backend.log)
     expect(imports.map(({ state }) => state)).toEqual(['BEGUN', 'FINISHED'])
-    expect(imports[1]).toMatchObject({ rows, transactions: rows - 200, unreadable: [{ reason: 'unreadable-time', count: 200 }] })
+    expect(imports[1]).toMatchObject({
+      rows,
+      transactions: rows - 200,
+      unreadable: [{ reason: 'unreadable-time', count: 200 }],
+    })
     return await logBytes(backend)
   } finally {
     await backend.close()
