@@ -31,7 +31,12 @@ export function differences(example: WorkedExample, result: Compared): string[] 
     const task = byTask[row.partition]
     if (row.type === 'holdResolution') {
       const events = verdict === 'nothing' ? [] : verdict.split(', ')
-      for (const event of events) differ(row.name, 'hold event', event, eventText(task.holdEvents.shift(), event))
+      const by = / by (\S+) because /.exec(row.record)?.[1]
+      for (const event of events) {
+        const next = task.holdEvents.shift()
+        differ(row.name, 'hold event', event, eventText(next, event))
+        if (next !== undefined && next.event !== 'HELD') differ(row.name, 'by', by, next.by)
+      }
       continue
     }
     if (row.type !== 'transaction' && row.type !== 'unreadable') continue

@@ -80,7 +80,7 @@ function exampleOf(section: string, ruleSets: Map<string, Rules>): WorkedExample
     const name = `${code}.${cells.row}`
     const { record, to } = recordOf(name, cells.at, cells.record, context)
     let partition: number | null = to
-    if (record.type === 'transaction') partition = partitionOf(record.transaction.payerAccount, partitions)
+    if (record.type === 'transaction') partition ??= partitionOf(record.transaction.payerAccount, partitions)
     if (record.type === 'holdResolution') partition = partitionOf(record.payerAccount, partitions)
     if (record.type === 'unreadable') partition = 0
     for (const [p, records] of log.entries()) if (partition === null || partition === p) records.push(record)

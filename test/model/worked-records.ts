@@ -32,7 +32,7 @@ export function conditionOf(text: string): Condition {
   return { feature, [bound]: Number(value) }
 }
 
-/** The record of a row; `to` is the one partition that a tick comes to, null when it comes to all. */
+/** The record of a row; `to` is the one partition that it comes to when the table says so. */
 export function recordOf(
   name: string,
   at: string,
@@ -41,7 +41,7 @@ export function recordOf(
 ): { record: LogRecord; to: number | null } {
   const all = (record: LogRecord): { record: LogRecord; to: null } => ({ record, to: null })
   const [word] = text.split(' ', 1)
-  if (word in kinds) return all(transactionOf(at, text))
+  if (word in kinds) return transactionOf(at, text)
   switch (word) {
     case 'tick': {
       const [, clock, closing, to] = /^tick (\w+)(?: closing (\S+))?(?: to (\d+))?$/.exec(text) ?? fail(name, text)
@@ -52,7 +52,12 @@ export function recordOf(
       }
     }
     case 'members':
-      return all({ type: 'memberList', version: name, anyBank: false, members: membersOf(text.slice(8)) })
+      return all({
+        type: 'memberList',
+        version: name,
+        anyBank: text === 'members any',
+        members: text === 'members any' ? [] : membersOf(text.slice(8)),
+      })
     case 'rules': {
       const [, version, from] = /^rules (\w+) from (.+)$/.exec(text) ?? fail(name, text)
       const rules = context.ruleSets.get(version) ?? fail(name, text)
@@ -89,7 +94,7 @@ const kinds: Record<string, Transaction['kind']> = {
   chargeback: 'CHARGEBACK',
 }
 
-function transactionOf(at: string, text: string): LogRecord {
+function transactionOf(at: string, text: string): { record: LogRecord; to: number | null } {
   const form = /^(\w+) (\S*)(?: of (\S*))? (\S*)@(\S*) -> (\S*)@(\S*) (\S+) ([A-Z]+)((?: \w+=\S*)*)$/
   const found = form.exec(text) ?? fail('record', text)
   const [, kind, transactionId, original, payerAccount, payerBank, payeeAccount, payeeBank, amount, currency] = found
@@ -103,7 +108,7 @@ function transactionOf(at: string, text: string): LogRecord {
   const minor = minorUnits(amount, exponentOf(currency))
   const occurredAt = timeOf(at)
   const accepted = more.get('accepted')
-  return {
+  const record: LogRecord = {
     type: 'transaction',
     key: more.get('key') ?? payerAccount,
     acceptedAt: accepted === undefined ? occurredAt : timeOf(accepted),
@@ -124,6 +129,8 @@ function transactionOf(at: string, text: string): LogRecord {
       timePrecision: (more.get('precision') ?? 'MILLISECOND') as Transaction['timePrecision'],
     },
   }
+  const partition = more.get('partition')
+  return { record, to: partition === undefined ? null : Number(partition) }
 }
 
 /** 'bank-a EUR USD account set-a; bank-b EUR account set-b' */
