@@ -184,16 +184,18 @@ export class CycleMerger implements Store {
         .sort(
           (a, b) => bytes(a.currency, b.currency) || bytes(a.payerBank, b.payerBank) || bytes(a.payeeBank, b.payeeBank),
         )
-      const sources = [...bySource].map(([key, sum]) => {
-        const [task, currency] = JSON.parse(key) as [number, string]
-        return { task, currency, ...sum }
-      })
+      const sources = sourcesOf(bySource)
       const said = this.words.find(({ upTo }) => upTo >= cycleEnd)?.word ?? null
       out.push({ row, value: { cycleStart, cycleEnd, obligations, sources, said } })
       this.cycles.delete(cycleStart)
     }
     // Words for cycles that are given are not asked for again; the latest closed one stays, for cycles behind it.
     while (this.words.length > 1 && this.words[0].upTo <= through) this.words.shift()
+  }
+
+  /** What waits for other sources, per source task and unit. */
+  waiting(): CompleteCycle['sources'] {
+    return [...this.cycles.values()].flatMap(({ sources }) => sourcesOf(sources))
   }
 
   save(delta: DeltaBuilder): void {
@@ -224,6 +226,12 @@ export class CycleMerger implements Store {
     }
   }
 }
+
+const sourcesOf = (sums: Map<string, Sum>): CompleteCycle['sources'] =>
+  [...sums].map(([key, sum]) => {
+    const [task, currency] = JSON.parse(key) as [number, string]
+    return { task, currency, ...sum }
+  })
 
 const written = (sums: Map<string, Sum>): [string, string, string][] =>
   [...sums].map(([key, { count, amount }]) => [key, count.toString(), amount.toString()])

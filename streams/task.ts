@@ -58,7 +58,7 @@ export class Task {
   stored = 0
   reprocessed = 0
   processor: Processor
-  private readonly options: TaskOptions
+  readonly options: TaskOptions
   private readonly frame: Frame
   private writer: Writer | null = null
   private state: TaskState | null = null

@@ -1,0 +1,205 @@
+/** The payments line over a backend: its topics, its tasks, their supervision. What every command composes first. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { firstRules } from '../processors/rules.ts'
+import { defaultSettings, type Settings } from '../schemas/settings.ts'
+import { records, topics } from '../schemas/topics.ts'
+import { openEmbedded, type EmbeddedBackend } from '../streams/embedded/index.ts'
+import { CodedError, Task, type Backend, type TaskOptions, type Topology } from '../streams/index.ts'
+import { payments } from '../topologies/payments.ts'
+import { settlement } from '../topologies/settlement.ts'
+
+/** Raised with every change after which the same log would give other outputs. */
+export const logicVersion = '1'
+
+/** Records that wait between intake and tasks at most: bounds memory of nothing, but the distance of a recovery. */
+const PACE_RECORDS = 200_000
+/** A task that cannot recover this many times in a row has a fault that trying again does not cure. */
+const RECOVERIES = 5
+
+export interface EngineOptions {
+  readonly directory: string
+  /** Settings that the user gave; the others are recorded, or the defaults. */
+  readonly settings?: Partial<Settings>
+  readonly create?: boolean
+  readonly batchRows?: number
+  readonly trace?: TaskOptions['reached']
+  /** Key of identity hashes for a new directory that has to give the same digests as another one. */
+}
+
+export interface EmbeddedLine {
+  readonly backend: EmbeddedBackend
+  readonly settings: Settings
+  readonly hashKey: Int32Array
+}
+
+/** Opens the directory and reads what is fixed in it. */
+export async function openDirectory({ directory, settings, create }: EngineOptions): Promise<EmbeddedLine> {
+  const backend = await openEmbedded({
+    directory,
+    logicVersion,
+    ruleVersion: firstRules.version,
+    settings: given(settings ?? {}),
+    defaults: defaultSettings,
+    create,
+  })
+  const key = Buffer.from(backend.manifest.hashKey, 'hex')
+  return {
+    backend,
+    settings: { ...defaultSettings, ...backend.manifest.settings } as Settings,
+    hashKey: Int32Array.from([0, 4, 8, 12], (at) => key.readInt32LE(at)),
+  }
+}
+
+const given = (settings: Partial<Settings>): Record<string, string | number> =>
+  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+
+export interface Line {
+  readonly backend: Backend
+  readonly settings: Settings
+  readonly hashKey: Int32Array
+}
+
+/** All tasks of the line in one process. */
+export class Engine {
+  readonly line: Line
+  readonly topologies: readonly [Topology, Topology]
+  /** Source tasks first, in the order of their partitions, then the settlement task. */
+  tasks: Task[] = []
+  /** What stopped the engine; null while it runs. */
+  halted: Error | null = null
+  /** Rows processed since it was started. */
+  private readonly options: Pick<EngineOptions, 'batchRows' | 'trace'>
+  private running: Promise<void>[] = []
+  private stopping = false
+
+  constructor(line: Line, options: Pick<EngineOptions, 'batchRows' | 'trace'> = {}) {
+    this.line = line
+    this.options = options
+    this.topologies = [payments(line.settings), settlement(line.settings)]
+  }
+
+  /** Makes the topics, recovers every task and starts them. */
+  async start(): Promise<void> {
+    await createTopics(this.line)
+    this.tasks = this.makeTasks()
+    await Promise.all(this.tasks.map((task) => task.recover()))
+    this.running = this.tasks.map((task, index) => this.supervise(task, index))
+  }
+
+  makeTasks(): Task[] {
+    const [source, settling] = this.topologies
+    const { partitions } = this.line.settings
+    const names = Array.from({ length: partitions }, (_, partition) => partition)
+    return [
+      ...names.map((partition) => this.makeTask(source, topics.transactions.name, partition)),
+      this.makeTask(settling, topics.cyclePartials.name, 0),
+    ]
+  }
+
+  private makeTask(topology: Topology, topic: string, partition: number): Task {
+    const { backend, settings, hashKey } = this.line
+    return new Task({
+      topology,
+      name: `${topology.name}-${partition}`,
+      at: { topic, partition },
+      partitions: settings.partitions,
+      backend,
+      hashKey,
+      markOf,
+      batchRows: this.options.batchRows,
+      reached: this.options.trace,
+    })
+  }
+
+  /** Runs a task; after an error of unknown outcome it is thrown away and recovered (K5). */
+  private async supervise(first: Task, index: number): Promise<void> {
+    let task = first
+    for (let recoveries = 0; ; recoveries++) {
+      try {
+        await task.run()
+        return
+      } catch (error) {
+        const again = error instanceof CodedError && recoverable.has(error.code) && recoveries < RECOVERIES
+        if (this.stopping || !again) {
+          this.halted ??= error as Error
+          for (const other of this.tasks) other.stop()
+          return
+        }
+        await sleep(50 * 2 ** recoveries)
+        const { at, topology } = task.options
+        task = this.makeTask(topology, at.topic, at.partition)
+        this.tasks[index] = task
+        await task.recover()
+      }
+    }
+  }
+
+  /** Input records that are in the log and not committed by their task. */
+  lag(): number {
+    return this.tasks.reduce((sum, task) => sum + Math.max(0, task.end - task.committed), 0)
+  }
+
+  /** Awaited by an intake before it appends more. */
+  readonly pace = async (): Promise<void> => {
+    this.raise()
+    while ((await this.behind()) > PACE_RECORDS) {
+      this.raise()
+      await sleep(2)
+    }
+  }
+
+  private async behind(): Promise<number> {
+    let behind = 0
+    for (const task of this.tasks.slice(0, -1)) {
+      const { end } = await this.line.backend.log.bounds(task.options.at)
+      behind += end - task.committed
+    }
+    return behind
+  }
+
+  /** Waits until every task has committed all of its input, the settlement task last. */
+  async caughtUp(): Promise<void> {
+    for (let index = 0; index < this.tasks.length; index++) {
+      for (;;) {
+        this.raise()
+        const task = this.tasks[index]
+        const { end } = await this.line.backend.log.bounds(task.options.at)
+        if (task.committed >= end) break
+        await sleep(2)
+      }
+    }
+  }
+
+  raise(): void {
+    if (this.halted !== null) throw this.halted
+  }
+
+  /** Smallest closedThrough of the source tasks: the log's clock. */
+  closedThrough(): number {
+    return Math.max(0, ...this.tasks.slice(0, -1).map((task) => task.processor.clock()?.closedThrough ?? 0))
+  }
+
+  /** Ends all tasks: commits in flight end, the state is written behind. */
+  async stop(): Promise<void> {
+    this.stopping = true
+    for (const task of this.tasks) task.stop()
+    await Promise.all(this.running)
+    this.raise()
+  }
+}
+
+const recoverable = new Set<string>(['SLUICE_STATE_MOVED', 'SLUICE_WRITER_BROKEN'])
+
+/** Topics that a sink reads are cut by marks. */
+export const markOf = (topic: string): typeof records.mark | null =>
+  Object.values(topics).find(({ name }) => name === topic)?.table == null ? null : records.mark
+
+export async function createTopics({ backend, settings }: Line): Promise<void> {
+  await backend.log.createTopics(
+    Object.values(topics).map(({ name, partitions }) => ({
+      name,
+      partitions: partitions === 'one' ? 1 : settings.partitions,
+    })),
+  )
+}
