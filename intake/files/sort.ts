@@ -43,24 +43,34 @@ export async function checkSpace(directory: string, passes: readonly Pass[]): Pr
   }
 }
 
-/** Sorts one run in memory. */
+/** Low bits of a sort key are the entry's number: a run of the shortest entries has a million. */
+const numberBits = 21
+/** The processors that Node runs on are little endian: the low half of a 64-bit key comes first. */
+const low = 0
+const high = 1
+
+/** Sorts one run in memory. Everything is kept from run to run: garbage of this size would count as memory. */
 class RunBuffer {
   readonly bytes = new Uint8Array(runBytes + (2 << 20))
   private readonly view = new DataView(this.bytes.buffer)
+  private readonly piece = new Uint8Array(2 << 20)
   length = 0
-  private times = new Float64Array(1 << 16)
   private starts = new Int32Array(1 << 16)
+  /** Keys time * 2^21 + number, to be sorted as integers, and their halves. */
+  private keys = new BigUint64Array(1 << 16)
+  private halves = new Uint32Array(this.keys.buffer)
   private count = 0
 
   add(time: number, row: Row): void {
-    if (this.count === this.times.length) {
-      this.times = grown(this.times, new Float64Array(this.count * 2))
-      this.starts = grown(this.starts, new Int32Array(this.count * 2))
-    }
-    const { view, length } = this
+    const { count } = this
+    if (count === this.keys.length) this.grow()
+    const { view, length, halves } = this
     const size = row.problem === null ? row.end - row.start : Math.min(row.end - row.start, rawBytes)
-    this.times[this.count] = time
-    this.starts[this.count++] = length
+    // Times are from 0 to below 2^43, so the key has 64 bits: its upper 32 are time / 2^11.
+    halves[2 * count + high] = Math.floor(time / 2048)
+    halves[2 * count + low] = ((time % 2048) << numberBits) | count
+    this.starts[count] = length
+    this.count = count + 1
     view.setFloat64(length, time, true)
     view.setFloat64(length + 8, row.line, true)
     view.setUint32(length + 16, size, true)
@@ -71,33 +81,37 @@ class RunBuffer {
     this.length = length + headerBytes + size
   }
 
-  /** The entries in order, in pieces; empties the buffer. */
+  /** The entries in order, in pieces that are good until the next one; empties the buffer. */
   *sorted(): Generator<Uint8Array> {
-    const { times, starts, count, length, bytes } = this
-    const order = new Uint32Array(count)
-    for (let i = 0; i < count; i++) order[i] = i
-    order.sort((a, b) => times[a] - times[b] || a - b)
-    const piece = new Uint8Array(2 << 20)
+    const { halves, starts, count, length, bytes, piece } = this
+    this.keys.subarray(0, count).sort()
     let filled = 0
-    for (const index of order) {
-      const start = starts[index]
-      const end = index + 1 < count ? starts[index + 1] : length
+    for (let at = 0; at < count; at++) {
+      const number = halves[2 * at + low] & ((1 << numberBits) - 1)
+      const start = starts[number]
+      const end = number + 1 < count ? starts[number + 1] : length
       if (filled + end - start > piece.length) {
         yield piece.subarray(0, filled)
         filled = 0
       }
-      piece.set(bytes.subarray(start, end), filled)
+      if (end - start > 512) piece.set(bytes.subarray(start, end), filled)
+      else for (let from = start, to = filled; from < end; from++) piece[to++] = bytes[from]
       filled += end - start
     }
     yield piece.subarray(0, filled)
     this.count = 0
     this.length = 0
   }
-}
 
-function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {
-  to.set(from)
-  return to
+  private grow(): void {
+    const keys = new BigUint64Array(this.count * 2)
+    keys.set(this.keys)
+    this.keys = keys
+    this.halves = new Uint32Array(keys.buffer)
+    const starts = new Int32Array(this.count * 2)
+    starts.set(this.starts)
+    this.starts = starts
+  }
 }
 
 /**
