@@ -1,0 +1,116 @@
+/** The command line: every command with its options; the only place that composes the rooms. */
+
+import { Command, CommanderError, Option } from 'commander'
+import { whole, dataOption, jsonOption, settingOptions } from './options.ts'
+import { exitCodes, say, UsageError } from './output.ts'
+
+const program = new Command('sluice')
+  .description('Turns a log of payment transactions into settlements that can be proved.')
+  .version('0.1.0')
+  .showHelpAfterError('(--help shows the options)')
+  .exitOverride()
+
+/** Runs a command's function and keeps its exit code; modules are loaded when they are asked for. */
+const run =
+  <Args extends unknown[]>(load: () => Promise<(...args: Args) => Promise<number> | number>) =>
+  async (...args: Args): Promise<void> => {
+    const command = await load()
+    process.exitCode = await command(...args)
+  }
+
+const clickhouseOption = (): Option =>
+  new Option('--no-clickhouse', 'without tables: log and state only, no questions can be asked')
+const batchRowsOption = (): Option =>
+  new Option('--batch-rows <n>', 'most rows of one commit (the result does not depend on it)')
+    .argParser(whole(1))
+    .hideHelp()
+const showAccountsOption = (): Option =>
+  new Option('--show-accounts', 'show account numbers in logs and on the page instead of masking them')
+
+settingOptions(
+  program
+    .command('demo', { isDefault: false })
+    .description('generated payments settle in a browser, in simulated time (what npm start runs)')
+    .addOption(new Option('--payments <n>', 'stop after so many payments').argParser(whole(1)))
+    .addOption(new Option('--exit', 'as fast as possible, then print the balance sheet and exit'))
+    .addOption(new Option('--seed <n>', 'seed of the generator').argParser(whole(0)).default(1))
+    .addOption(new Option('--speed <n>', 'simulated seconds per second').argParser(whole(1, 3600)).default(60))
+    .addOption(new Option('--port <n>', 'port of the page; 0 takes any').argParser(whole(0, 65_535)).default(8080))
+    .addOption(
+      new Option('--data <directory>', 'keep the data here (default: a temporary directory, removed at the end)'),
+    )
+    .addOption(clickhouseOption())
+    .addOption(showAccountsOption())
+    .addOption(jsonOption()),
+).action(run(async () => (await import('./demo.ts')).demo))
+
+settingOptions(
+  program
+    .command('run')
+    .description('import files (CSV or NDJSON; - is standard input) and settle them; can be killed and started again')
+    .argument('<files...>')
+    .addOption(dataOption())
+    .option('--mapping <module>', 'TypeScript module that maps rows of another layout')
+    .option('--producer <name>', 'producer of rows in our own columns that name none')
+    .option('--members <file>', "member list as JSON, or 'any': every bank is a member")
+    .option('--late', "take rows that are older than the log's clock; they are settled late")
+    .addOption(clickhouseOption())
+    .addOption(batchRowsOption())
+    .addOption(jsonOption()),
+).action(run(async () => (await import('./run.ts')).run))
+
+program
+  .command('describe')
+  .description("the topologies in Kafka Streams' text format")
+  .option('--mermaid', 'as a Mermaid flowchart')
+  .addOption(jsonOption())
+  .action(run(async () => (await import('./describe.ts')).describe))
+
+program
+  .command('generate')
+  .description('seeded payments as CSV in our own columns')
+  .addOption(new Option('--payments <n>', 'how many').argParser(whole(1)).default(10_000))
+  .addOption(new Option('--seed <n>', 'seed').argParser(whole(0)).default(1))
+  .addOption(new Option('--banks <n>', 'number of banks').argParser(whole(2, 1000)).default(8))
+  .addOption(new Option('--disorder <ms>', 'most milliseconds that a row comes late').argParser(whole(0)).default(0))
+  .addOption(new Option('--duplicates <share>', 'share of exact copies').argParser(Number).default(0.02))
+  .addOption(new Option('--conflicts <share>', 'share of same id, other content').argParser(Number).default(0.001))
+  .addOption(
+    new Option('--returns <share>', 'share of refunds, reversals, chargebacks').argParser(Number).default(0.02),
+  )
+  .addOption(new Option('--rate <n>', 'payments per second of event time').argParser(Number))
+  .option('--out <file>', 'file to write; - is standard output', '-')
+  .option('--labels <file>', 'fraud labels, kept aside')
+  .action(run(async () => (await import('./generate.ts')).generate))
+
+program
+  .command('verify')
+  .description('process the log again from its start in a second directory; compare digests and rows')
+  .addOption(dataOption())
+  .addOption(clickhouseOption())
+  .addOption(batchRowsOption())
+  .addOption(jsonOption())
+  .action(run(async () => (await import('./verify.ts')).verify))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = exitCodeOf(error)
+}
+
+/** Says what went wrong in words; a bug shows its stack. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.refused
+  const code = (error as { code?: unknown }).code
+  if (error instanceof UsageError) {
+    say(`sluice: ${error.message}`)
+    return exitCodes.refused
+  }
+  if (typeof code === 'string' && code.startsWith('SLUICE_')) {
+    const { message } = error as Error
+    say(`sluice: ${message.startsWith(code) ? message : `${code}: ${message}`}`)
+    return code.startsWith('SLUICE_IMPORT') ? exitCodes.refused : exitCodes.fault
+  }
+  say(error instanceof Error ? (error.stack ?? error.message) : String(error))
+  return exitCodes.fault
+}
