@@ -42,6 +42,7 @@ it('sorts by (time, row), over several runs, with rows that are long, broken or 
   expect(found.findIndex((id, at) => id !== expected[at].id)).toBe(-1)
   expect(result.record.unreadable.map(({ reason }) => reason).toSorted()).toEqual([
     'invalid-payer-account',
+    'record-too-large',
     'unreadable-time',
   ])
 })
