@@ -1,0 +1,51 @@
+-- The decision on every accepted transaction with its receipt. Fed by decisions.
+CREATE TABLE IF NOT EXISTS {database}.decisions
+(
+    _src_task Int32 COMMENT 'Task that wrote the record: number of its partition.',
+    _src_seq Int64 COMMENT 'Number of the record among those of the task in its topic, from 0, without gaps.',
+    _sub UInt32 COMMENT 'Which row of the record; a record gives one row so far.',
+    _blk Int64 COMMENT '_src_seq of the first row of the insert block.',
+    _blk_rows UInt32 COMMENT 'Rows of the insert block.',
+    logicalTime DateTime64(3, 'UTC') COMMENT 'Stream time of the row that caused this record; of a settlement output the cycle''s end.',
+    producer LowCardinality(String) COMMENT 'Identity.',
+    payerAccount String COMMENT 'Identity.',
+    transactionId String COMMENT 'Identity.',
+    kind Enum8('PAYMENT' = 0, 'REFUND' = 1, 'REVERSAL' = 2, 'CHARGEBACK' = 3) COMMENT 'Kind.',
+    occurredAt DateTime64(3, 'UTC') COMMENT 'Event time.',
+    payerBank LowCardinality(String) COMMENT 'Payer bank.',
+    payeeBank LowCardinality(String) COMMENT 'Payee bank.',
+    amountMinor Int64 COMMENT 'Minor units.',
+    currency LowCardinality(String) COMMENT 'ISO 4217.',
+    outcome Enum8('APPROVE' = 0, 'HOLD' = 1, 'DECLINE' = 2) COMMENT 'The decision.',
+    reasons Array(String) COMMENT 'Why, most important first; empty for a plain approval.',
+    cycleStart DateTime64(3, 'UTC') COMMENT 'Start of the cycle that it joins when approved; of a held one the cycle it would have joined.',
+    late Bool COMMENT 'True: the cycle of occurredAt was closed already; it joins the oldest open one.',
+    score Int32 COMMENT 'Sum of the contributions; 0 for returns.',
+    ruleVersion LowCardinality(String) COMMENT 'Rules in force at its event time; empty for returns.',
+    contributions Array(Tuple(rule String, points Int32)) COMMENT 'Receipt: what the rules added, in rule order.',
+    payments1m Nullable(Int32) COMMENT 'Payments of the payer account in the last minute, this one included; absent when the time precision is coarser.',
+    payments1h Nullable(Int32) COMMENT 'Payments of the payer account in the last hour, this one included; absent when the time precision is coarser.',
+    payments1d Nullable(Int32) COMMENT 'Payments of the payer account in the last day, this one included; absent when the time precision is coarser.',
+    payments7d Nullable(Int32) COMMENT 'Payments of the payer account in the last 7 days, this one included; absent when the time precision is coarser.',
+    amount1m Nullable(Int64) COMMENT 'Sum of amountMinor of the payer account in this currency in the last minute, this one included; absent when the time precision is coarser.',
+    amount1h Nullable(Int64) COMMENT 'Sum of amountMinor of the payer account in this currency in the last hour, this one included; absent when the time precision is coarser.',
+    amount1d Nullable(Int64) COMMENT 'Sum of amountMinor of the payer account in this currency in the last day, this one included; absent when the time precision is coarser.',
+    amount7d Nullable(Int64) COMMENT 'Sum of amountMinor of the payer account in this currency in the last 7 days, this one included; absent when the time precision is coarser.',
+    counterparties1m Nullable(Int32) COMMENT 'Distinct payee accounts of the payer account (64 = 64 or more) in the last minute, this one included; absent when the time precision is coarser.',
+    counterparties1h Nullable(Int32) COMMENT 'Distinct payee accounts of the payer account (64 = 64 or more) in the last hour, this one included; absent when the time precision is coarser.',
+    counterparties1d Nullable(Int32) COMMENT 'Distinct payee accounts of the payer account (64 = 64 or more) in the last day, this one included; absent when the time precision is coarser.',
+    counterparties7d Nullable(Int32) COMMENT 'Distinct payee accounts of the payer account (64 = 64 or more) in the last 7 days, this one included; absent when the time precision is coarser.',
+    merchants1m Nullable(Int32) COMMENT 'Distinct merchants of the payer account (64 = 64 or more) in the last minute, this one included; absent when the time precision is coarser.',
+    merchants1h Nullable(Int32) COMMENT 'Distinct merchants of the payer account (64 = 64 or more) in the last hour, this one included; absent when the time precision is coarser.',
+    merchants1d Nullable(Int32) COMMENT 'Distinct merchants of the payer account (64 = 64 or more) in the last day, this one included; absent when the time precision is coarser.',
+    merchants7d Nullable(Int32) COMMENT 'Distinct merchants of the payer account (64 = 64 or more) in the last 7 days, this one included; absent when the time precision is coarser.',
+    amountSaturated Nullable(Bool) COMMENT 'True: a sum above passed 2^53 and stopped there.',
+    amountDeviation Nullable(Int64) COMMENT '16ths of the usual deviation that this amount lies above (or below) the account''s usual amount in this currency; absent for the first payment.',
+    kilometersPerHour Nullable(Int64) COMMENT 'Speed from the country of the account''s last located payment to this one''s; absent without two known countries or with day precision.',
+    INDEX byTransactionId transactionId TYPE bloom_filter(0.01) GRANULARITY 4,
+    PROJECTION hi (SELECT _src_task, max(_src_seq), count() GROUP BY _src_task)
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(logicalTime)
+ORDER BY (payerAccount, occurredAt, transactionId)
+SETTINGS non_replicated_deduplication_window = 10000;
