@@ -132,10 +132,10 @@ function firedRules(fired: number, version: number, context: TaskContext): strin
   return set.rules.filter((_, i) => (fired & (1 << i)) !== 0).map((rule) => rule.name)
 }
 
-/** Why, most important first: what keeps it from being judged, then the rules. */
+/** Why: what keeps it from being judged by the rules; else the rules that fired, of an approval too. */
 function reasonsOf(because: number, fired: number, version: number, context: TaskContext): string[] {
   const why = becauses[because]
-  return [...(why === '' || why === 'rules' ? [] : [why]), ...firedRules(fired, version, context)]
+  return why === '' || why === 'rules' ? firedRules(fired, version, context) : [why]
 }
 
 /** What one bank owes another; a return turns it round. */
@@ -202,7 +202,7 @@ export const decision: ColumnSink = {
     reasons: {
       of: ['because', 'fired', 'ruleVersion'],
       write(arena, context, because, fired, version) {
-        if (because === 0) return arena.byte(0)
+        if (because === 0 && fired === 0) return arena.byte(0)
         const reasons = reasonsOf(because, fired, version, context)
         arena.long(reasons.length)
         for (const reason of reasons) arena.text(reason)
