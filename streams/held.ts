@@ -1,5 +1,11 @@
-/** Records that wait for a person, kept whole: by the group (payer account) that they belong to. */
+/**
+ * Records that wait for a person, kept whole: by the group (payer account) that they belong to.
+ *
+ * Two may be held under one identity: the second came after the horizon of the first. Both are kept; the older one is
+ * found first.
+ */
 
+import { createHash } from 'node:crypto'
 import type { TaskState } from './backend.ts'
 import type { Batch } from './batch.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
@@ -19,6 +25,8 @@ export interface Held {
   /** Cannot be checked for copies: a release has to say that it was not settled elsewhere. */
   readonly unchecked: boolean
   readonly originalCycleStart: number
+  /** What returns that an operator released have drawn on it while it is held. */
+  readonly drawn: number
   /** Canonical Avro bytes. */
   readonly event: Uint8Array
 }
@@ -29,9 +37,10 @@ export class HeldStore implements Store {
   readonly name: string
   /** Number of records ever held: the next ordinal. */
   private ordinal = 0
-  private readonly groups = new Map<string, Map<string, Held>>()
-  private readonly changed = new Map<string, { group: string; identity: string }>()
-  /** Resolutions carried out, by id: stream time. Remembered for the horizon. */
+  /** By group, then by identity; those of one identity in order of arrival. */
+  private readonly groups = new Map<string, Map<string, Held[]>>()
+  private readonly changed = new Map<string, Held>()
+  /** Resolutions carried out, by the hash of their id: stream time. Remembered for the horizon. */
   private readonly resolutions = new Map<string, number>()
   private readonly newResolutions = new Set<string>()
   private readonly horizonMs: number
@@ -50,19 +59,22 @@ export class HeldStore implements Store {
   }
 
   find(group: string, identity: string): Held | null {
-    return this.groups.get(group)?.get(identity) ?? null
+    return this.groups.get(group)?.get(identity)?.[0] ?? null
   }
 
   /** Held records that wait for an identity, in order of arrival. */
   waitingFor(group: string, identity: string): Held[] {
     return [...(this.groups.get(group)?.values() ?? [])]
+      .flat()
       .filter((held) => held.refersTo === identity)
       .sort((a, b) => a.ordinal - b.ordinal)
   }
 
   /** Every held record, in order of arrival. */
   all(): Held[] {
-    return [...this.groups.values()].flatMap((group) => [...group.values()]).sort((a, b) => a.ordinal - b.ordinal)
+    return [...this.groups.values()]
+      .flatMap((group) => [...group.values()].flat())
+      .sort((a, b) => a.ordinal - b.ordinal)
   }
 
   add(held: Omit<Held, 'ordinal'>): void {
@@ -73,23 +85,31 @@ export class HeldStore implements Store {
   put(held: Held): void {
     let group = this.groups.get(held.group)
     if (group === undefined) this.groups.set(held.group, (group = new Map()))
-    group.set(held.identity, held)
-    this.changed.set(`${held.group}\0${held.identity}`, held)
+    const others = (group.get(held.identity) ?? []).filter(({ ordinal }) => ordinal !== held.ordinal)
+    group.set(
+      held.identity,
+      [...others, held].sort((a, b) => a.ordinal - b.ordinal),
+    )
+    this.changed.set(keyOf(held), held)
   }
 
   remove(held: Held): void {
     const group = this.groups.get(held.group)
-    group?.delete(held.identity)
+    const others = (group?.get(held.identity) ?? []).filter(({ ordinal }) => ordinal !== held.ordinal)
+    if (others.length > 0) group?.set(held.identity, others)
+    else group?.delete(held.identity)
     if (group?.size === 0) this.groups.delete(held.group)
-    this.changed.set(`${held.group}\0${held.identity}`, held)
+    this.changed.set(keyOf(held), held)
   }
 
   /** Whether this resolution was carried out before; remembers it from now on. */
   repeated(resolutionId: string, now: number): boolean {
-    const at = this.resolutions.get(resolutionId)
+    // Hashed: whatever its length, it fits a key.
+    const id = createHash('sha256').update(resolutionId).digest('hex')
+    const at = this.resolutions.get(id)
     if (at !== undefined && now - at <= this.horizonMs) return true
-    this.resolutions.set(resolutionId, now)
-    this.newResolutions.add(resolutionId)
+    this.resolutions.set(id, now)
+    this.newResolutions.add(id)
     return false
   }
 
@@ -103,9 +123,12 @@ export class HeldStore implements Store {
 
   save(delta: DeltaBuilder): void {
     const writer = new ByteWriter()
-    for (const [key, { group, identity }] of this.changed) {
-      const held = this.find(group, identity)
-      if (held === null) delta.remove(this.name, utf8.encode(key))
+    for (const [key, { group, identity, ordinal }] of this.changed) {
+      const held = this.groups
+        .get(group)
+        ?.get(identity)
+        ?.find((one) => one.ordinal === ordinal)
+      if (held === undefined) delta.remove(this.name, utf8.encode(key))
       else delta.put(this.name, utf8.encode(key), encode(held, writer))
     }
     this.changed.clear()
@@ -138,6 +161,8 @@ export class HeldStore implements Store {
   }
 }
 
+const keyOf = ({ group, identity, ordinal }: Held): string => `${group}\0${identity}\0${ordinal}`
+
 /** A hash of an identity as text. */
 export const identityText = (lanes: Int32Array, at = 0): string => {
   let text = ''
@@ -157,6 +182,7 @@ function encode(held: Held, writer: ByteWriter): Uint8Array {
   for (const reason of held.reasons) writer.text(reason)
   writer.varint(held.unchecked ? 1 : 0)
   writer.varint(held.originalCycleStart)
+  writer.varint(held.drawn)
   writer.bytes(held.event)
   return writer.take()
 }
@@ -173,6 +199,7 @@ export function decode(reader: ByteReader): Held {
   const reasons = Array.from({ length: reader.varint() }, () => reader.text())
   const unchecked = reader.varint() === 1
   const originalCycleStart = reader.varint()
+  const drawn = reader.varint()
   const event = reader.bytes().slice()
   return {
     group,
@@ -185,6 +212,7 @@ export function decode(reader: ByteReader): Held {
     reasons,
     unchecked,
     originalCycleStart,
+    drawn,
     event,
   }
 }

@@ -3,7 +3,7 @@
  * released flows on as a batch of its own and joins the oldest open cycle; records that wait for it go the same way.
  */
 
-import { Entries, type Against } from './against.ts'
+import { drawn, Entries, type Against, type Referred } from './against.ts'
 import type { Batch } from './batch.ts'
 import { identityHash } from './deduplicate.ts'
 import { type Held, HeldStore, identityText } from './held.ts'
@@ -50,6 +50,9 @@ export interface HoldEvent {
   readonly cycleStart: number | null
   readonly record: Uint8Array | null
 }
+
+/** A released record with what its returns have drawn on it so far. */
+type Released = Omit<Referred, 'returned'> & { returned: number }
 
 const APPROVED = 0
 const DECLINED = 2
@@ -121,6 +124,7 @@ class Holder {
         reasons,
         unchecked: why === spec.unchecked,
         originalCycleStart: cycleStart[row],
+        drawn: 0,
         event,
       })
       items.push({ row, value: said('HELD', event, cycleStart[row], reasons) })
@@ -153,68 +157,93 @@ class Holder {
       return refused('It came too late to be checked for copies: say that it was not settled elsewhere.')
     }
     const gone: Held[] = []
-    const stayed: Item<HoldEvent>[] = []
-    this.finish(held, resolution, gone)
-    for (const waiting of store.waitingFor(held.group, held.identity)) {
-      if (action === 'REJECT') this.finish(waiting, resolution, gone)
-      else this.follow(waiting, resolution, gone, stayed, control.row)
+    const told: HoldEvent[] = []
+    this.finish(held, resolution, gone, told)
+    if (action === 'RELEASE') this.drawOn(held)
+    const waiting = store.waitingFor(held.group, held.identity)
+    const original = waiting.length === 0 ? null : this.released(held)
+    for (const one of waiting) {
+      if (action === 'REJECT' || original === null) this.finish(one, resolution, gone, told)
+      else this.follow(one, original, held, resolution, gone, told)
     }
-    this.emitGone(gone, resolution, control.row, emit, stayed)
+    emit(
+      'out',
+      told.map((value) => ({ row: control.row, value })),
+    )
+    emit(action === 'RELEASE' ? 'released' : 'rejected', context.reenter(gone.map(({ event }) => event)))
   }
 
   /** Takes a record out of the hold, and says so in its entry. */
-  private finish(held: Held, { action }: Resolution, gone: Held[]): void {
-    const entries = this.entries()
+  private finish(held: Held, resolution: Resolution, gone: Held[], told: HoldEvent[]): void {
+    const released = resolution.action === 'RELEASE'
     this.store.remove(held)
     gone.push(held)
-    entries.setOutcome(
-      entries.store.findText(held.identity, this.context.streamTime()),
-      action === 'RELEASE' ? APPROVED : DECLINED,
-    )
-    if (action === 'RELEASE') this.drawOn(held)
+    this.entries().setOutcome(this.entryOf(held), released ? APPROVED : DECLINED)
+    told.push({
+      ...said(released ? 'RELEASED' : 'REJECTED', held.event, held.originalCycleStart, held.reasons),
+      ...saidBy(resolution),
+      cycleStart: released ? this.context.closedThrough() : null,
+    })
   }
 
-  /** A released return counts in what was returned of its original. */
-  private drawOn(held: Held): void {
-    const batch = this.context.reenter([held.event])
-    const original = this.originalOf(batch)
-    if (original >= 0) this.entries().addReturned(original, batch.number('amountMinor')[0])
+  /** The entry of a held record while it is known; -1 afterwards, also when its identity was seen anew since. */
+  private entryOf(held: Held): number {
+    const seen = this.entries().store
+    const entry = seen.findText(held.identity, this.context.streamTime())
+    return entry >= 0 && seen.firstSeenAt(entry) === held.heldAt ? entry : -1
   }
 
-  private originalOf(batch: Batch): number {
-    const { spec, context } = this
-    if (batch.code('kind')[0] === 0) return -1
+  /** A return that an operator releases counts in what was drawn on its original, while that is known. */
+  private drawOn(back: Held): void {
+    const { spec, context, store } = this
+    const batch = context.reenter([back.event])
+    if (batch.code('kind')[0] === 0) return
     const [producer, group] = spec.identity
     const texts = [textAt(batch, producer, 0), textAt(batch, group, 0), textAt(batch, 'originalTransactionId', 0)]
-    return this.entries().store.find(identityHash(texts, context.hashKey), 0, context.streamTime())
+    const identity = identityHash(texts, context.hashKey)
+    const entries = this.entries()
+    const entry = entries.store.find(identity, 0, context.streamTime())
+    if (entry < 0) return
+    const amountMinor = batch.number('amountMinor')[0]
+    entries.addReturned(entry, amountMinor)
+    const original = store.find(back.group, identityText(identity))
+    if (original?.heldAt !== entries.store.firstSeenAt(entry)) return
+    store.put({ ...original, drawn: drawn(original.drawn, amountMinor) })
+  }
+
+  /** A record that was just released, as its returns see it; its entry may be long forgotten. */
+  private released(held: Held): Released {
+    const batch = this.context.reenter([held.event])
+    return {
+      kind: batch.code('kind')[0],
+      currencyCode: batch.code('currencyCode')[0],
+      amountMinor: batch.number('amountMinor')[0],
+      returned: held.drawn,
+      outcome: APPROVED,
+    }
   }
 
   /** A return whose payment was just released: by the table of returns. */
-  private follow(waiting: Held, resolution: Resolution, gone: Held[], stayed: Item<HoldEvent>[], row: number): void {
+  private follow(
+    waiting: Held,
+    original: Released,
+    held: Held,
+    resolution: Resolution,
+    gone: Held[],
+    told: HoldEvent[],
+  ): void {
     const { spec, store, context } = this
     const batch = context.reenter([waiting.event])
-    const original = this.entries().referred(this.originalOf(batch))
-    const verdict = spec.against.verdict(batch.number('amountMinor')[0], batch.code('currencyCode')[0], original)
-    if ((verdict & 3) === APPROVED) return this.finish(waiting, resolution, gone)
+    const amountMinor = batch.number('amountMinor')[0]
+    const verdict = spec.against.verdict(amountMinor, batch.code('currencyCode')[0], original)
+    if ((verdict & 3) === APPROVED) {
+      original.returned = drawn(original.returned, amountMinor)
+      this.entries().addReturned(this.entryOf(held), amountMinor)
+      return this.finish(waiting, resolution, gone, told)
+    }
     const reasons = [spec.becauses[verdict >> 2]]
     store.put({ ...waiting, refersTo: '', reasons })
-    stayed.push({ row, value: said('HELD', waiting.event, waiting.originalCycleStart, reasons) })
-  }
-
-  private emitGone(gone: Held[], resolution: Resolution, row: number, emit: Emit, stayed: Item<HoldEvent>[]): void {
-    const released = resolution.action === 'RELEASE'
-    const batch = this.context.reenter(gone.map((held) => held.event))
-    const cycleStart = released ? this.context.closedThrough() : null
-    const items = gone.map((held) => ({
-      row,
-      value: {
-        ...said(released ? 'RELEASED' : 'REJECTED', held.event, held.originalCycleStart, held.reasons),
-        ...saidBy(resolution),
-        cycleStart,
-      },
-    }))
-    emit('out', [...items, ...stayed])
-    emit(released ? 'released' : 'rejected', batch)
+    told.push(said('HELD', waiting.event, waiting.originalCycleStart, reasons))
   }
 }
 
