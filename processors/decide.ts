@@ -36,6 +36,7 @@ export function decideReturn(amountMinor: number, currencyCode: number, original
   if (original.outcome === 2) return decline.originalDeclined
   if (original.outcome === 1) return hold.originalHeld
   if (original.currencyCode !== currencyCode) return hold.returnCurrency
-  if (original.returned + amountMinor > original.amountMinor) return hold.overReturn
+  // A difference of integers up to 2^53 is exact; the sum of two of them may round down to what was paid.
+  if (amountMinor > original.amountMinor - original.returned) return hold.overReturn
   return approve
 }

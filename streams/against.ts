@@ -62,9 +62,12 @@ export class Entries {
   }
 
   addReturned(entry: number, amountMinor: number): void {
-    if (entry >= 0) this.store.setNumber(entry, this.drawn, this.store.number(entry, this.drawn) + amountMinor)
+    if (entry >= 0) this.store.setNumber(entry, this.drawn, drawn(this.store.number(entry, this.drawn), amountMinor))
   }
 }
+
+/** What was drawn in all. It stops at 2^53, the largest amount there is: nothing can be drawn from there on. */
+export const drawn = (before: number, amountMinor: number): number => Math.min(before + amountMinor, 2 ** 53)
 
 export function against(name: string, spec: Against): OperatorSpec {
   return {
