@@ -15,6 +15,8 @@ import type { DeltaBuilder, Store } from './store.ts'
 const BUCKETS = 24
 /** Forgotten entries are swept out when they are more than this many and more than half of what is alive. */
 const SWEEP_FLOOR = 65_536
+/** firstSeenAt of an entry whose identity has a later entry: forgotten, and not found any more. */
+const LEFT = -Infinity
 
 export class SeenStore implements Store {
   readonly name: string
@@ -102,25 +104,31 @@ export class SeenStore implements Store {
     return this.contents[entry * 2 + lane]
   }
 
-  /** Adds an identity first seen now; one that is no longer known makes room. Numbers and codes start at 0. */
+  /**
+   * Adds an identity first seen now. Numbers and codes start at 0. An entry of the same identity that is no longer known
+   * is left behind as it was: an earlier row of the step may have found it while it was known.
+   */
   add(lanes: Int32Array, at: number, content0: number, content1: number, streamTime: number): number {
-    let entry = this.locate(lanes, at)
-    if (entry < 0) {
-      if (this.size === this.firstSeen.length) this.grow()
-      entry = this.size++
-      this.identities[entry * 4] = lanes[at]
-      this.identities[entry * 4 + 1] = lanes[at + 1]
-      this.identities[entry * 4 + 2] = lanes[at + 2]
-      this.identities[entry * 4 + 3] = lanes[at + 3]
-      this.place(entry)
-    }
+    const before = this.locate(lanes, at)
+    if (before >= 0) this.firstSeen[before] = LEFT
+    if (this.size === this.firstSeen.length) this.grow()
+    const entry = this.size++
+    this.identities[entry * 4] = lanes[at]
+    this.identities[entry * 4 + 1] = lanes[at + 1]
+    this.identities[entry * 4 + 2] = lanes[at + 2]
+    this.identities[entry * 4 + 3] = lanes[at + 3]
+    this.place(entry)
+    this.fill(entry, content0, content1, streamTime)
+    return entry
+  }
+
+  private fill(entry: number, content0: number, content1: number, streamTime: number): void {
     this.contents[entry * 2] = content0
     this.contents[entry * 2 + 1] = content1
     this.firstSeen[entry] = streamTime
     this.numberValues.fill(0, entry * this.numbers.length, (entry + 1) * this.numbers.length)
     this.codeValues.fill(0, entry * this.codes.length, (entry + 1) * this.codes.length)
     this.touch(entry)
-    return entry
   }
 
   sameContent(entry: number, content0: number, content1: number): boolean {
@@ -149,11 +157,15 @@ export class SeenStore implements Store {
     this.touch(entry)
   }
 
-  /** To be called between steps only: entry numbers change when forgotten entries are swept out. */
+  /** To be called between steps only. */
   advance(streamTime: number): void {
     this.streamTime = streamTime
-    if (streamTime - this.sweptAt < this.horizonMs / BUCKETS || this.changes > 0) return
-    this.sweptAt = streamTime
+  }
+
+  /** Entry numbers change when forgotten entries are swept out: between steps, and when no number stands in `changed`. */
+  private sweepWhenDue(): void {
+    if (this.streamTime - this.sweptAt < this.horizonMs / BUCKETS) return
+    this.sweptAt = this.streamTime
     let forgotten = 0
     for (let entry = 0; entry < this.size; entry++) if (this.isForgotten(entry)) forgotten++
     if (forgotten > SWEEP_FLOOR && forgotten * 2 > this.size - forgotten) this.sweep()
@@ -180,6 +192,7 @@ export class SeenStore implements Store {
     const firstKnown = Math.floor((this.streamTime - this.horizonMs) / width)
     if (this.oldestBucket < 0) this.oldestBucket = Math.max(0, firstKnown)
     for (; this.oldestBucket < firstKnown; this.oldestBucket++) delta.dropKind(this.kind(this.oldestBucket))
+    this.sweepWhenDue()
   }
 
   async load(state: TaskState): Promise<void> {
@@ -217,7 +230,10 @@ export class SeenStore implements Store {
       for (let lane = 0; lane < 4; lane++) lanes[lane] = reader.int32()
       const content0 = reader.int32()
       const content1 = reader.int32()
-      const entry = this.add(lanes, 0, content0, content1, reader.varint())
+      const firstSeenAt = reader.varint()
+      const before = this.locate(lanes, 0)
+      const entry = before < 0 ? this.add(lanes, 0, content0, content1, firstSeenAt) : before
+      if (before >= 0) this.fill(before, content0, content1, firstSeenAt)
       for (let k = 0; k < this.numbers.length; k++) this.setNumber(entry, k, reader.varint())
       for (let k = 0; k < this.codes.length; k++) this.setCode(entry, k, reader.varint())
     }
@@ -232,6 +248,7 @@ export class SeenStore implements Store {
       const e = entry * 4
       if (
         identities[e] === lanes[at] &&
+        this.firstSeen[entry] !== LEFT &&
         identities[e + 1] === lanes[at + 1] &&
         identities[e + 2] === lanes[at + 2] &&
         identities[e + 3] === lanes[at + 3]
@@ -280,7 +297,7 @@ export class SeenStore implements Store {
   private index(): void {
     this.mask = this.firstSeen.length * 2 - 1
     this.slots = new Int32Array(this.firstSeen.length * 2)
-    for (let entry = 0; entry < this.size; entry++) this.place(entry)
+    for (let entry = 0; entry < this.size; entry++) if (this.firstSeen[entry] !== LEFT) this.place(entry)
   }
 
   private sweep(): void {
