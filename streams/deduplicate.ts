@@ -131,16 +131,14 @@ class Deduplicator {
 
   /** Identity: the texts' Avro encoding one after the other, with which the event begins. */
   private hashIdentities(batch: Batch): void {
-    const { identity } = this.spec
-    const last = batch.text(identity[identity.length - 1])
-    const first = batch.text(identity[0])
+    const lengths = this.spec.identity.map((name) => batch.text(name).lengths)
     const { bytes, starts } = batch.raw('event')
     const { selection, count } = batch
     for (let i = 0; i < count; i++) {
       const row = selection[i]
-      // The last text ends as far behind the first one's beginning here as where it was decoded.
-      const prefix = first.lengths[row] < 64 ? 1 : 2
-      const length = prefix + last.offsets[row] + last.lengths[row] - first.offsets[row]
+      // Added up, not taken from offsets: an encoding may differ from the canonical one in the lengths it writes.
+      let length = 0
+      for (let k = 0; k < lengths.length; k++) length += lengths[k][row] + (lengths[k][row] < 64 ? 1 : 2)
       hash128(bytes, starts[row], length, this.key, this.lanes, row * 4)
     }
   }
