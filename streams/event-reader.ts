@@ -124,6 +124,8 @@ export class EventReader {
     this.addCodes(frame, rows, count)
     check(this.source.checks, frame, rows, count, dead, builtIn.length)
     this.checkTimeAndRoute(frame, rows, count)
+    // What is dead is no event to anyone: nobody loads state by its fields, which may be anything.
+    for (let row = 0; row < frame.rows; row++) if (dead[row] !== 0) frame.recordTypes[row] = UNKNOWN
   }
 
   private classify(frame: Frame): void {
