@@ -69,7 +69,7 @@ export class MemberStore implements Store {
     this.allowed = new KeyIndex(64)
     for (const { bank, currencies } of list.members) {
       for (const currency of currencies) {
-        const key = new TextEncoder().encode(`${currency}${bank}`)
+        const key = new TextEncoder().encode(`${currency}\0${bank}`)
         this.allowed.intern(key, 0, key.length)
       }
     }
@@ -85,8 +85,9 @@ export class MemberStore implements Store {
       const { bytes, offsets, lengths } = batch.text(name)
       for (let i = 0; i < count; i++) {
         const row = selection[i]
-        const prefix = unit.lengths[row]
-        this.key.set(unit.bytes.subarray(unit.offsets[row], unit.offsets[row] + prefix))
+        const prefix = unit.lengths[row] + 1
+        this.key.set(unit.bytes.subarray(unit.offsets[row], unit.offsets[row] + prefix - 1))
+        this.key[prefix - 1] = 0
         this.key.set(bytes.subarray(offsets[row], offsets[row] + lengths[row]), prefix)
         if (this.allowed.find(this.key, 0, prefix + lengths[row]) < 0) admitted[row] = 0
       }

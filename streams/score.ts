@@ -171,9 +171,10 @@ export class RuleStore implements Store, RuleBook {
   }
 
   private versionAt(time: number): number {
+    // The latest one in force; of two of the same instant the one written later.
     let found = 0
     this.versions.forEach(({ effectiveFrom }, v) => {
-      if (effectiveFrom <= time) found = v
+      if (effectiveFrom <= time && effectiveFrom >= this.versions[found].effectiveFrom) found = v
     })
     return found
   }
