@@ -110,7 +110,7 @@ export async function tableDigests(client: ClickHouse): Promise<Record<string, T
       "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String} AND name NOT IN ('offset') ORDER BY position",
       { table },
     )
-    const list = columns.map(({ name }) => `toString(\`${name}\`)`).join(', ')
+    const list = columns.map(({ name }) => `ifNull(toString(\`${name}\`), 'NULL')`).join(', ')
     const [row] = await client.rows<TableDigest>(
       `SELECT toString(count()) AS rows, hex(sumWithOverflow(sipHash64(concatWithSeparator('\\0', ${list})))) AS digest FROM ${table}`,
     )

@@ -520,6 +520,11 @@ export interface ClosedThroughRecord {
   readonly logicalTime: number
   /** End of the latest closed cycle. */
   readonly closedThrough: number
+  /**
+   * True when a ticker runs or an import ends here: the settlement task forwards a mark after the cycles that this
+   * closes, so that sinks have them at once. Imports in the middle are cut more rarely.
+   */
+  readonly cut: boolean
 }
 
 /** The member list that a source task saw, forwarded to the settlement task. Topic cycle-partials. */
@@ -833,7 +838,7 @@ export const cyclePartialColumns = [
 ] as const
 
 /** Columns of ClosedThrough: its fields, those of nested records behind a dot. */
-export const closedThroughColumns = ['task', 'seq', 'logicalTime', 'closedThrough'] as const
+export const closedThroughColumns = ['task', 'seq', 'logicalTime', 'closedThrough', 'cut'] as const
 
 /** Columns of MembersInForce: its fields, those of nested records behind a dot. */
 export const membersInForceColumns = ['task', 'seq', 'logicalTime', 'version', 'anyBank', 'members'] as const

@@ -38,6 +38,7 @@ export interface PartialItem {
     readonly amount: bigint
   }[]
   readonly closedThrough?: number
+  readonly cut?: boolean
 }
 
 const SPLIT = 2 ** 32
@@ -96,12 +97,12 @@ class Accumulator implements Store {
     const { selection, count } = batch
     let from = 0
     while (next < closings.length) {
-      const { row, closedThrough } = closings[next++]
+      const { row, closedThrough, cut } = closings[next++]
       let until = from
       while (until < count && selection[until] < row) until++
       this.add(batch, from, until)
       from = until
-      this.close(row, closedThrough, items)
+      this.close(row, closedThrough, cut, items)
     }
     this.add(batch, from, count)
     return items
@@ -144,7 +145,7 @@ class Accumulator implements Store {
     if (texts.size >= PARTY) throw new Error(`accumulate '${this.name}': more than ${PARTY} parties`)
   }
 
-  private close(row: number, closedThrough: number, items: Item<PartialItem>[]): void {
+  private close(row: number, closedThrough: number, cut: boolean, items: Item<PartialItem>[]): void {
     const closed = [...this.cycles.keys()].filter((start) => start + this.spec.cycleMs <= closedThrough)
     for (const cycleStart of closed.sort((a, b) => a - b)) {
       const obligations = this.obligations(this.cycles.get(cycleStart) as Map<number, Cell>)
@@ -156,7 +157,7 @@ class Accumulator implements Store {
       this.cycles.delete(cycleStart)
       this.changed.add(cycleStart)
     }
-    items.push({ row, value: { type: 'closed-through.v1', closedThrough } })
+    items.push({ row, value: { type: 'closed-through.v1', closedThrough, cut } })
   }
 
   private obligations(cells: Map<number, Cell>): NonNullable<PartialItem['obligations']> {

@@ -30,6 +30,8 @@ export interface CompleteCycle<Said = unknown> {
     readonly count: bigint
     readonly amount: bigint
   }[]
+  /** Sinks are to be cut after this cycle; a cut between cycles comes as a cycle without obligations. */
+  readonly cut: boolean
   /** What source 0 had said last before it closed the cycle; null when nothing. */
   readonly said: Said | null
 }
@@ -58,6 +60,18 @@ interface Partial extends SourceRecord {
   }[]
 }
 
+/**
+ * While nobody waits (an import in the middle) sinks are cut after so many cycles: a block per cycle costs the table a
+ * part each, 40 ms of a core, which is more than the payments of the cycle cost. A month of cycles stays one block per
+ * five hours.
+ */
+const CYCLES_PER_CUT = 64
+
+interface Closed {
+  readonly closedThrough: number
+  readonly cut: boolean
+}
+
 interface CompleteState {
   /** Per source: next seq, closedThrough. */
   next: number[]
@@ -65,6 +79,8 @@ interface CompleteState {
   /** Latest word of source 0, and which word holds up to which cycle end. */
   word: unknown
   words: { upTo: number; word: unknown }[]
+  cuts: number[]
+  sinceCut: number
   dropped: number
   /** Cycle start -> [unit, debtor, creditor] as JSON -> count, amount as decimal text. */
   cycles: [number, [string, string, string][], [string, string, string][]][]
@@ -112,6 +128,9 @@ export class CycleMerger implements Store {
   private readonly cycles = new Map<number, Cycle>()
   private word: unknown = null
   private words: { upTo: number; word: unknown }[] = []
+  /** Ends at which source 0 asked for a cut, ascending, not reached by all yet; cycles given since the last cut. */
+  private cuts: number[] = []
+  private sinceCut = 0
   /** Copies that were dropped (C2). */
   dropped = 0
 
@@ -134,7 +153,7 @@ export class CycleMerger implements Store {
       this.dirtyEntries = 1
       if (value.type === this.spec.partial) this.add(value as unknown as Partial)
       else if (value.type === this.spec.closed) {
-        this.raise(value.task, (value as unknown as { closedThrough: number }).closedThrough)
+        this.raise(value.task, value as unknown as Closed)
         this.give(row, out)
       } else if (value.type === this.spec.said && value.task === 0) this.word = value
     }
@@ -164,10 +183,12 @@ export class CycleMerger implements Store {
     }
   }
 
-  private raise(task: number, closedThrough: number): void {
+  private raise(task: number, { closedThrough, cut }: Closed): void {
     if (closedThrough <= this.closed[task]) return
     this.closed[task] = closedThrough
-    if (task === 0) this.words.push({ upTo: closedThrough, word: this.word })
+    if (task !== 0) return
+    this.words.push({ upTo: closedThrough, word: this.word })
+    if (cut) this.cuts.push(closedThrough)
   }
 
   private give(row: number, out: Item<CompleteCycle>[]): void {
@@ -186,11 +207,24 @@ export class CycleMerger implements Store {
         )
       const sources = sourcesOf(bySource)
       const said = this.words.find(({ upTo }) => upTo >= cycleEnd)?.word ?? null
-      out.push({ row, value: { cycleStart, cycleEnd, obligations, sources, said } })
+      this.cutUpTo(cycleEnd - 1, row, out)
+      const cut = ++this.sinceCut >= CYCLES_PER_CUT
+      if (cut) this.sinceCut = 0
+      out.push({ row, value: { cycleStart, cycleEnd, obligations, sources, said, cut } })
       this.cycles.delete(cycleStart)
     }
+    this.cutUpTo(through, row, out)
     // Words for cycles that are given are not asked for again; the latest closed one stays, for cycles behind it.
     while (this.words.length > 1 && this.words[0].upTo <= through) this.words.shift()
+  }
+
+  /** Cuts that were asked for at ends up to `through`; several in a row are one. */
+  private cutUpTo(through: number, row: number, out: Item<CompleteCycle>[]): void {
+    let end = -1
+    while (this.cuts.length > 0 && this.cuts[0] <= through) end = this.cuts.shift() as number
+    if (end < 0 || this.sinceCut === 0) return
+    this.sinceCut = 0
+    out.push({ row, value: { cycleStart: end, cycleEnd: end, obligations: [], sources: [], said: null, cut: true } })
   }
 
   /** What waits for other sources, per source task and unit. */
@@ -205,6 +239,8 @@ export class CycleMerger implements Store {
       closedThrough: this.closed,
       word: this.word,
       words: this.words,
+      cuts: this.cuts,
+      sinceCut: this.sinceCut,
       dropped: this.dropped,
       cycles: [...this.cycles].map(([start, { cells, sources }]) => [start, written(cells), written(sources)]),
     }
@@ -220,6 +256,8 @@ export class CycleMerger implements Store {
     state.closedThrough.forEach((end, task) => (this.closed[task] = end))
     this.word = state.word
     this.words = state.words
+    this.cuts = state.cuts
+    this.sinceCut = state.sinceCut
     this.dropped = state.dropped
     for (const [start, cells, sources] of state.cycles) {
       this.cycles.set(start, { cells: read(cells), sources: read(sources) })

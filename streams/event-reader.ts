@@ -246,7 +246,13 @@ export class EventReader {
         if (tick.closeThrough !== null || clock.ticks % (tick.clock === 'FILES' ? files : ticker) === 0) marks.push(row)
       } else if (type === TICK) reason = 1
       streamTime[row] = clock.streamTime
-      if (clock.closedThrough > closedBefore) closings.push({ row, closedThrough: clock.closedThrough })
+      if (clock.closedThrough > closedBefore) {
+        closings.push({
+          row,
+          closedThrough: clock.closedThrough,
+          cut: clock.ticked || (tick?.closeThrough ?? null) !== null,
+        })
+      }
       if (alive) {
         const cycle = clock.cycleOf(time[row])
         cycleStart[row] = cycle

@@ -28,6 +28,8 @@ export interface Control {
 export interface Closing {
   readonly row: number
   readonly closedThrough: number
+  /** A ticker runs, or an import ends here: sinks should have what this closes at once. */
+  readonly cut: boolean
 }
 
 /** The step that a task is in: rows [from, to) of the frame. */

@@ -26,12 +26,13 @@ export interface NettedCycle {
   readonly members: Members | null
   readonly currencies: readonly CurrencySettlement[]
   readonly sources: CompleteCycle['sources']
+  readonly cut: boolean
 }
 
-export function netting({ cycleStart, cycleEnd, obligations, sources, said }: CompleteCycle): NettedCycle[] {
+export function netting({ cycleStart, cycleEnd, obligations, sources, said, cut }: CompleteCycle): NettedCycle[] {
   const list = said as Members | null
   const members = list === null || list.anyBank ? null : list
-  return [{ cycleStart, cycleEnd, members, sources, currencies: net(obligations, members) }]
+  return [{ cycleStart, cycleEnd, members, sources, cut, currencies: net(obligations, members) }]
 }
 
 /** For the balance sheet: by currency, and by source task and currency. */
@@ -50,8 +51,8 @@ export const settledTotals = ({ currencies, sources }: NettedCycle): Summand[] =
   ...sources.map(({ task, currency, count, amount }) => ({ key: `${task} ${currency}`, amounts: { count, amount } })),
 ]
 
-/** Cuts the sink's blocks after the last output of a cycle. */
-const markOf = ({ cycleEnd }: NettedCycle) => ({ type: 'mark', logicalTime: cycleEnd })
+/** Cuts the sink's blocks after the last output of a cycle, where the merge says so. */
+const markOf = ({ cycleEnd, cut }: NettedCycle) => (cut ? [{ type: 'mark', logicalTime: cycleEnd }] : [])
 
 export const settlements =
   ({ cycleMs }: Settings) =>
@@ -64,7 +65,7 @@ export const settlements =
       onUsCount: Number(settlement.onUsCount),
       logicalTime: cycle.cycleEnd,
     })),
-    markOf(cycle),
+    ...markOf(cycle),
   ]
 
 export const instructions =
@@ -86,7 +87,7 @@ export const instructions =
           logicalTime: cycle.cycleEnd,
         })),
     ),
-    markOf(cycle),
+    ...markOf(cycle),
   ]
 
 const objectSink = { objects: true, needs: [] } as const
