@@ -32,3 +32,7 @@ export class ImportRefused extends Error {
     this.count = count
   }
 }
+
+/** Is it an error of the file system that has no room left: disk, quota or limit of size? */
+export const isFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as { code?: string }).code ?? '')

@@ -12,7 +12,7 @@ import { isReadable, type Pass } from './first-pass.ts'
 import type { LoadedMapping } from './load-mapping.ts'
 import { impure, type OrderedFile } from './ordered.ts'
 import type { Reading } from './reading.ts'
-import { ImportRefused } from './refusals.ts'
+import { ImportRefused, isFull } from './refusals.ts'
 import { rawBytes, type Row, type Step } from './row.ts'
 import { END, FileRows, MORE, ROW } from './rows.ts'
 
@@ -134,7 +134,10 @@ export async function sortFile(
   const flush = async (): Promise<void> => {
     if (buffer.length === 0) return
     const start = position
-    for (const piece of buffer.sorted()) position += (await target.write(piece, 0, piece.length, position)).bytesWritten
+    for (const piece of buffer.sorted()) {
+      await writeAll(target, piece, position)
+      position += piece.length
+    }
     runs.push({ start, end: position })
     await run(rows)
   }
@@ -159,12 +162,19 @@ export async function sortFile(
     return runs
   } catch (error) {
     await source.close().catch(() => undefined)
-    if ((error as { code?: string }).code === 'ENOSPC') {
+    if (isFull(error)) {
       throw new ImportRefused('SLUICE_IMPORT_NO_SPACE', `The disk became full while ${pass.file.name} was sorted.`)
     }
     throw error
   } finally {
     await target.close()
+  }
+}
+
+/** Writes all of the bytes: one write may take fewer, when the disk is nearly full. */
+async function writeAll(target: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += (await target.write(bytes, written, bytes.length - written, position + written)).bytesWritten
   }
 }
 

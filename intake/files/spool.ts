@@ -4,7 +4,8 @@ import { mkdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { ImportRefused } from './refusals.ts'
+import { codedStoreError } from '../../streams/errors.ts'
+import { ImportRefused, isFull } from './refusals.ts'
 import { type InputFile, inputFile } from './rows.ts'
 
 /** How standard input is named in records. */
@@ -13,8 +14,12 @@ export const stdinName = 'stdin'
 /** The directory of an import's working files, empty: what a crash left behind is of no use. */
 export async function workDirectory(dataDirectory: string): Promise<string> {
   const directory = join(dataDirectory, 'import')
-  await rm(directory, { recursive: true, force: true })
-  await mkdir(directory, { mode: 0o700, recursive: true })
+  try {
+    await rm(directory, { recursive: true, force: true })
+    await mkdir(directory, { mode: 0o700, recursive: true })
+  } catch (error) {
+    throw codedStoreError(error, directory)
+  }
   return directory
 }
 
@@ -53,7 +58,7 @@ export async function gather(
         createWriteStream(spooled, { mode: 0o600 }),
       )
     } catch (error) {
-      if ((error as { code?: string }).code === 'ENOSPC') {
+      if (isFull(error)) {
         throw new ImportRefused('SLUICE_IMPORT_NO_SPACE', `The disk became full while ${name} was spooled.`)
       }
       throw error
@@ -65,8 +70,11 @@ export async function gather(
 
 async function isRegular(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isFile()
+    const found = await stat(path)
+    if (found.isDirectory()) throw new ImportRefused('SLUICE_IMPORT_FILE_UNREADABLE', `${path} is a directory.`)
+    return found.isFile()
   } catch (error) {
+    if (error instanceof ImportRefused) throw error
     const code = (error as { code?: string }).code ?? String(error)
     throw new ImportRefused('SLUICE_IMPORT_FILE_UNREADABLE', `${path} cannot be read (${code}).`)
   }

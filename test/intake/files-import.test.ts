@@ -3,6 +3,9 @@ import { Readable } from 'node:stream'
 import { describe, expect, it, test } from 'vitest'
 import type { ImportOptions } from '../../intake/files/index.ts'
 import { ImportRefused, readImports, readPosition } from '../../intake/files/index.ts'
+import type { Pass } from '../../intake/files/first-pass.ts'
+import { inputFile } from '../../intake/files/rows.ts'
+import { sortFile } from '../../intake/files/sort.ts'
 import { skip } from '../../intake/mapping.ts'
 import { openMemory } from '../../streams/memory/index.ts'
 import {
@@ -314,6 +317,23 @@ test('a file that is written to while it is read is refused', async () => {
   const { appendFileSync } = await import('node:fs')
   const progress = (): void => appendFileSync(paths[0], 'x')
   await expect(run(openMemory(), paths, { progress })).rejects.toMatchObject({ code: 'SLUICE_IMPORT_FILE_CHANGED' })
+})
+
+test.each([
+  ['nowhere.csv', /nowhere\.csv cannot be read \(ENOENT\)/],
+  ['.', /\. is a directory/],
+])('the path %s is refused', async (path, message) => {
+  await expect(run(openMemory(), [path])).rejects.toThrow(message)
+})
+
+test('a disk that becomes full while a file is sorted is said', async () => {
+  const pass = { file: await inputFile(write({ 'a.csv': timed('b@09:00 a@00:00') })[0]), rows: 2 } as Pass
+  const bounds = { earliest: 0, notAfter: Date.UTC(2025, 0, 1), maxAheadMs: 0 }
+  const sorting = sortFile(pass, null, bounds, '/dev/full', () => undefined)
+  await expect(sorting).rejects.toMatchObject({
+    code: 'SLUICE_IMPORT_NO_SPACE',
+    message: expect.stringMatching(/goes on where it was/),
+  })
 })
 
 test('what is said: progress in rows and bytes, files that are sorted', async () => {
