@@ -100,10 +100,13 @@ async function openReceipt({ producer, transactionId, ref }) {
   byId('receipt-body').replaceChildren(...(await find(producer, transactionId, ref)))
 }
 
-byId('search').addEventListener('submit', async (event) => {
-  event.preventDefault()
-  const { producer, id } = event.target.elements
+async function search({ producer, id }) {
   byId('found').replaceChildren(...(await find(producer.value.trim(), id.value.trim())))
+}
+
+byId('search').addEventListener('submit', (event) => {
+  event.preventDefault()
+  void search(event.target.elements)
 })
 
 const form = byId('resolve-form')
@@ -132,7 +135,9 @@ function openForm(action, hold) {
 function done(value) {
   const messages = {
     released:
-      value.cycleStart == null ? 'Released.' : `Released. It joins the cycle of ${shortTime(value.cycleStart)}.`,
+      typeof value.cycleStart !== 'number'
+        ? 'Released.'
+        : `Released. It joins the cycle of ${shortTime(value.cycleStart)}.`,
     rejected: 'Rejected.',
     queued: 'Written to the log; it takes effect in a moment.',
   }
@@ -141,9 +146,7 @@ function done(value) {
   setTimeout(() => setText(byId('status'), states[byId('status').dataset.state]), 6000)
 }
 
-form.addEventListener('submit', async (event) => {
-  event.preventDefault()
-  const { by, why, elsewhere } = form.elements
+async function decide({ by, why, elsewhere }) {
   byId('resolve-submit').disabled = true
   try {
     const { status, value } = await resolve(acting.action, {
@@ -159,6 +162,11 @@ form.addEventListener('submit', async (event) => {
   } finally {
     byId('resolve-submit').disabled = false
   }
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault()
+  void decide(form.elements)
 })
 
 for (const button of document.querySelectorAll('[data-close]'))

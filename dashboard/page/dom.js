@@ -31,7 +31,10 @@ export function setText(element, text) {
  * it is. `create(item)` gives an element with an `update(item)` function on it.
  */
 export function keyed(parent, items, keyOf, create) {
-  const old = new Map([...parent.children].map((child) => [child.dataset.key, child]))
+  const keys = new Set(items.map(keyOf))
+  // What goes, goes first: an element that is moved in the document loses its focus, so as few as possible are.
+  for (const child of Array.from(parent.children)) if (!keys.has(child.dataset.key)) child.remove()
+  const old = new Map(Array.from(parent.children, (child) => [child.dataset.key, child]))
   let place = parent.firstElementChild
   for (const item of items) {
     const key = keyOf(item)
@@ -40,10 +43,8 @@ export function keyed(parent, items, keyOf, create) {
       child = create(item)
       child.dataset.key = key
     }
-    old.delete(key)
     child.update?.(item)
     if (child === place) place = place.nextElementSibling
     else parent.insertBefore(child, place)
   }
-  for (const child of old.values()) child.remove()
 }

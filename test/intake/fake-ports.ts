@@ -10,6 +10,7 @@ import type {
   IntakeRecord,
   OpenHold,
   Queries,
+  Table,
   TransactionView,
 } from '../../intake/http/ports.ts'
 import { createHttpServer, newToken, type HttpServer, type HttpServerOptions } from '../../intake/http/server.ts'
@@ -92,14 +93,11 @@ export class FakeQueries implements Queries {
   questions(): Promise<{ name: string; about: string; parameters: [] }[]> {
     return Promise.resolve([{ name: 'dead-letters', about: 'What could not be processed', parameters: [] }])
   }
-  ask(
-    name: string,
-    parameters: Readonly<Record<string, string>>,
-  ): Promise<{ columns: string[]; rows: object[] } | null> {
+  ask(name: string, parameters: Readonly<Record<string, string>>): Promise<Table | null> {
     const answer = { columns: ['payer_account', 'n'], rows: [{ payer_account: 'DE-12345678', n: 1, ...parameters }] }
     return Promise.resolve(name === 'dead-letters' ? answer : null)
   }
-  sql(query: string): Promise<{ columns: string[]; rows: object[] }> {
+  sql(query: string): Promise<Table> {
     this.queries.push(query)
     if (!query.startsWith('SELECT')) return Promise.reject(new QueryError('Only SELECT is allowed here.'))
     return Promise.resolve({ columns: ['1'], rows: [{ '1': 1 }] })

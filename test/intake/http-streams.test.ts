@@ -140,7 +140,7 @@ describe('snapshots', () => {
     const response = await fetch(`${url}/v1/events`)
     started.length = 0
     const closing = server.close()
-    await response.text()
+    expect(await response.text()).toContain('event: snapshot')
     await closing
   })
 })

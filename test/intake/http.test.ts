@@ -1,6 +1,6 @@
 /** POST /v1/transactions and the rest of the endpoints: what is queued, what is refused and why, and when it is answered. */
 import { afterEach, describe, expect, test } from 'vitest'
-import { QueueFullError } from '../../intake/http/ports.ts'
+import { QueueFullError, type HoldOutcome } from '../../intake/http/ports.ts'
 import { now, settledPayment, startServer } from './fake-ports.ts'
 
 type Started = Awaited<ReturnType<typeof startServer>>
@@ -102,7 +102,7 @@ describe('one item: what is asked of it', () => {
     expect(answer.results[0].reason ?? null).toBe(reason)
     expect(status).toBe(reason === null ? 202 : 422)
     expect(intake.records.length).toBe(reason === null ? 1 : 0)
-    if (reason !== null) expect(answer.results[0].message).toMatch(/\w+ .*\./)
+    expect(answer.results[0].message ?? 'It is queued.').toMatch(/\w+ .*\./)
   })
 })
 
@@ -185,7 +185,7 @@ describe('durability', () => {
 })
 
 describe('bodies that cannot be read', () => {
-  const table: [string, BodyInit, number, string][] = [
+  const table: [string, string | Uint8Array<ArrayBuffer>, number, string][] = [
     ['not JSON', '{"transactionId": ', 400, 'json-syntax'],
     ['not UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d]), 400, 'text-encoding'],
     ['nothing', '', 400, 'json-syntax'],
@@ -282,7 +282,7 @@ describe('holds', () => {
   const release = (url: string, body: object): Promise<Response> =>
     fetch(`${url}/v1/holds/release`, { method: 'POST', body: JSON.stringify(body) })
 
-  const outcomes: [string, Parameters<typeof Object.assign>[0], number, object][] = [
+  const outcomes: [string, HoldOutcome | null, number, object][] = [
     ['carried out', { event: 'RELEASED', cycleStart: 17, why: '' }, 200, { result: 'released', cycleStart: 17 }],
     [
       'refused',
