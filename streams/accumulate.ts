@@ -193,6 +193,30 @@ class Accumulator implements Store {
       }))
   }
 
+  /** Open cycles in any order: rows and their sum per unit. For display: nothing is sorted, however many parties. */
+  sums(): { cycleStart: number; units: { unit: string; count: number; amount: bigint }[] }[] {
+    return [...this.cycles].map(([cycleStart, cells]) => {
+      const units = new Map<number, Cell>()
+      for (const [key, { count, high, low }] of cells) {
+        const unit = Math.floor(key / (PARTY * PARTY))
+        const sum = units.get(unit) ?? { count: 0, high: 0, low: 0 }
+        units.set(unit, sum)
+        sum.count += count
+        // Kept below 2^53 by carrying over, as in add.
+        sum.high += high + Math.floor(low / SPLIT)
+        sum.low += low % SPLIT
+      }
+      return {
+        cycleStart,
+        units: [...units].map(([unit, { count, high, low }]) => ({
+          unit: Buffer.from(this.units.key(unit)).toString('utf8'),
+          count,
+          amount: BigInt(high) * BigInt(SPLIT) + BigInt(low),
+        })),
+      }
+    })
+  }
+
   save(delta: DeltaBuilder): void {
     const writer = new ByteWriter()
     for (const cycleStart of this.changed) {

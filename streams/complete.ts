@@ -232,6 +232,11 @@ export class CycleMerger implements Store {
     return [...this.cycles.values()].flatMap(({ sources }) => sourcesOf(sources))
   }
 
+  /** Cycles that some sources have closed and others not, with what the former gave. For display. */
+  waitingCycles(): { readonly cycleStart: number; readonly sources: CompleteCycle['sources'] }[] {
+    return [...this.cycles].map(([cycleStart, { sources }]) => ({ cycleStart, sources: sourcesOf(sources) }))
+  }
+
   save(delta: DeltaBuilder): void {
     if (this.dirtyEntries === 0) return
     const state: CompleteState = {
