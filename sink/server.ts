@@ -54,7 +54,7 @@ export interface ClickHouseServer {
   readonly analyst: Credentials
   /** The analyst's endpoint as one URL, to print: `http://analyst:...@127.0.0.1:PORT`. */
   analystUrl(): string
-  /** Process id of the launcher; null for a configured endpoint. */
+  /** Process id of the launcher; null for a configured endpoint, and between two lives of the server. */
   readonly pid: number | null
   /** How often it died and was started again. */
   readonly restarts: number
@@ -240,6 +240,7 @@ class Child implements ClickHouseServer {
       const since = performance.now()
       const message = await this.running.exited
       if (this.stopping) return
+      this.running = null
       this.restarts++
       earlyDeaths = performance.now() - since < 1_000 ? earlyDeaths + 1 : 0
       this.options.onEvent?.(`ClickHouse ended (${message}); starting it again on the same data`)

@@ -72,6 +72,18 @@ describe('a server from the npm package', () => {
     })
   })
 
+  test('adds up 128-bit amounts right, however often one asks', async () => {
+    await withServer({ name: 'exact' }, async (_server, admin, analyst) => {
+      await admin.command('CREATE TABLE sluice.nets (net Int128) ENGINE = MergeTree ORDER BY net')
+      await admin.command('INSERT INTO sluice.nets VALUES (2000), (5000), (-7000)')
+      for (let i = 0; i < 8; i++) {
+        const query =
+          'SELECT sum(greatest(-net, toInt128(0))) AS pay, sum(-least(net, toInt128(0))) AS same FROM sluice.nets'
+        expect(await analyst.rows(query)).toEqual([{ pay: '7000', same: '7000' }])
+      }
+    })
+  })
+
   test('lets the printed user write when it is asked to', async () => {
     await withServer({ name: 'writable', writable: true }, async (_server, _admin, analyst) => {
       await analyst.command('CREATE TABLE sluice.mine (a Int64) ENGINE = MergeTree ORDER BY a')
@@ -91,7 +103,7 @@ describe('a server from the npm package', () => {
       for (let i = 1; i <= 3; i++) {
         await admin.command(`INSERT INTO default.t SELECT number FROM numbers(1000) SETTINGS async_insert = 0`)
         process.kill(server.pid!, 'SIGKILL')
-        await until('started again', () => server.restarts === i)
+        await until('started again', () => server.restarts === i && server.pid !== null)
         await until('answers', () =>
           admin.rows('SELECT 1').then(
             () => true,
