@@ -3,7 +3,14 @@
 /** What stands for an amount that cannot be read: no number, so that the row becomes `unreadable-amount`. */
 const unreadable = (text: string): string => `unreadable: ${text}`
 
-const blanks = " \u00a0\u202f'"
+/** Digits, whole or parted into groups of three by blanks, an apostrophe or `thousands`, and decimals. Made once: it is slow to make. */
+const shapeOf = (decimal: string, thousands: string): RegExp => {
+  const parted = `[ \\u00a0\\u202f'\\${thousands}]`
+  return new RegExp(`^(?:\\d+|\\d{1,3}(?:${parted}\\d{3})+)(?:\\${decimal}\\d+)?$`)
+}
+const withDot = shapeOf('.', ',')
+const withComma = shapeOf(',', '.')
+const plain = /^\d+$/
 
 /**
  * '1.234,50' -> '1234.50' with a decimal comma, '1,234.50' -> '1234.50' without. Thousands may be parted by blanks, by an
@@ -23,11 +30,10 @@ export function plainAmount(text: string, decimalComma: boolean): string {
     rest = rest.slice(0, -1).trim()
   } else if (rest.startsWith('+')) rest = rest.slice(1).trim()
   const decimal = decimalComma ? ',' : '.'
-  const thousands = `[${blanks}\\${decimalComma ? '.' : ','}]`
-  const shape = new RegExp(`^(?:\\d+|\\d{1,3}(?:${thousands}\\d{3})+)(?:\\${decimal}\\d+)?$`)
+  const shape = decimalComma ? withComma : withDot
   if (!shape.test(rest)) return unreadable(text)
   const [whole, decimals] = rest.split(decimal)
-  const digits = whole.replaceAll(/\D/g, '')
+  const digits = plain.test(whole) ? whole : whole.replaceAll(/\D/g, '')
   return `${negative ? '-' : ''}${digits}${decimals === undefined ? '' : `.${decimals}`}`
 }
 

@@ -35,6 +35,8 @@ export class MappedReading implements Reading {
   readonly fields: { bytes: Uint8Array; readonly starts: Int32Array; readonly ends: Int32Array }
   private readonly mapping: LoadedMapping
   private readonly columns: readonly string[] | null
+  /** A column may be called anything; but only rows with a prototype are fast to make. */
+  private readonly plain: boolean
   private readonly decoder: TextDecoder | null
   private readonly arena = new Arena(1024)
   private readonly starts = new Int32Array(slots)
@@ -44,6 +46,7 @@ export class MappedReading implements Reading {
   constructor(mapping: LoadedMapping, columns: readonly string[] | null) {
     this.mapping = mapping
     this.columns = columns
+    this.plain = columns === null || !columns.includes('__proto__')
     const encoding = mapping.declaration.encoding ?? 'utf-8'
     this.decoder = /^utf-?8$/i.test(encoding) ? null : new TextDecoder(encoding)
     this.precision = precisions.indexOf(mapping.declaration.timePrecision ?? 'second')
@@ -81,8 +84,7 @@ export class MappedReading implements Reading {
   }
 
   private csvRow(row: Row, columns: readonly string[]): Record<string, string> {
-    // Without a prototype, a column may be called anything.
-    const source: Record<string, string> = Object.create(null) as Record<string, string>
+    const source: Record<string, string> = this.plain ? {} : (Object.create(null) as Record<string, string>)
     for (let index = 0; index < columns.length; index++) {
       source[columns[index]] = this.text(row.fields, row.starts[index], row.ends[index])
     }
