@@ -71,6 +71,11 @@ export interface HttpServer {
   readonly counters: DoorCounters
 }
 
+/** A commit takes milliseconds; a caller who has not sent the rest of a body by then was not going to. */
+const closeGraceMs = 5_000
+/** Time for a whole request to arrive: bounds how long a slow sender holds a connection. */
+const requestTimeoutMs = 60_000
+
 /** A token for this start: 128 random bits. */
 export const newToken = (): string => randomBytes(16).toString('base64url')
 
@@ -102,7 +107,7 @@ function routeOf(method: string, path: string): Match | null {
   for (const { route, names, pattern } of matchers) {
     const match = pattern.exec(path)
     if (match === null) continue
-    if (route.method === method || (route.method === 'GET' && method === 'HEAD'))
+    if (route.method === method)
       return { route, path: Object.fromEntries(names.map((name, i) => [name, decoded(match[i + 1])])) }
     allowed.push(route.method)
   }
@@ -197,9 +202,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     sendJson(response, status, { error: code, message }, { ...headers, ...close })
   }
 
-  const server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (request, response) => {
-    handle(request, response).catch((error: unknown) => fail(request, response, error))
-  })
+  const server = createServer(
+    { noDelay: true, keepAliveTimeout: 65_000, requestTimeout: requestTimeoutMs },
+    (request, response) => {
+      handle(request, response).catch((error: unknown) => fail(request, response, error))
+    },
+  )
 
   return {
     counters,
@@ -218,8 +226,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       new Promise((resolve) => {
         parts.feed.close()
         parts.streams.close()
-        server.close(() => resolve())
-        server.closeIdleConnections()
+        // Connections that become idle are closed as they do; who still sends after the grace is cut off.
+        const sweep = setInterval(() => server.closeIdleConnections(), 50)
+        const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs)
+        server.close(() => {
+          clearInterval(sweep)
+          clearTimeout(cut)
+          resolve()
+        })
       }),
   }
 }

@@ -190,7 +190,10 @@ describe.skipIf(chromium === null)(`the page${chromium === null ? ` (${noChromiu
       payerAccount: 'DE-44556677',
       transactionId: 'HOLD-1',
     })
-    await page.getByRole('button', { name: /HOLD-1/ }).waitFor({ state: 'detached' })
+    await page
+      .getByRole('button', { name: /HOLD-1/ })
+      .first()
+      .waitFor({ state: 'detached' })
   })
 
   test('rejects, and shows why it was refused', async () => {
