@@ -85,8 +85,17 @@ export class MappedReading implements Reading {
 
   private csvRow(row: Row, columns: readonly string[]): Record<string, string> {
     const source: Record<string, string> = this.plain ? {} : (Object.create(null) as Record<string, string>)
+    const { starts, ends } = row
+    if (row.fields === row.bytes && (row.ascii || this.decoder !== null)) {
+      // One byte a character: the row is decoded once, and its fields are slices of it.
+      const text = this.text(row.bytes, row.start, row.end)
+      for (let index = 0; index < columns.length; index++) {
+        source[columns[index]] = text.slice(starts[index] - row.start, ends[index] - row.start)
+      }
+      return source
+    }
     for (let index = 0; index < columns.length; index++) {
-      source[columns[index]] = this.text(row.fields, row.starts[index], row.ends[index])
+      source[columns[index]] = this.text(row.fields, starts[index], ends[index])
     }
     return source
   }
@@ -105,6 +114,24 @@ export class MappedReading implements Reading {
   private text(bytes: Uint8Array, start: number, end: number): string {
     if (this.decoder !== null) return this.decoder.decode(bytes.subarray(start, end))
     return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8')
+  }
+
+  /** Writes a text into the arena as UTF-8. */
+  private put(value: string): void {
+    const { arena } = this
+    const { length } = value
+    arena.reserve(length)
+    const { bytes, position } = arena
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code > 127) {
+        const utf8 = Buffer.from(value, 'utf8')
+        arena.copy(utf8, 0, utf8.length)
+        return
+      }
+      bytes[position + i] = code
+    }
+    arena.position = position + length
   }
 
   /** Checks a result and lays its fields out by slot. */
@@ -136,8 +163,7 @@ export class MappedReading implements Reading {
       this.starts[index] = this.arena.position
       const value = index === slot.occurredAt ? '' : (values[name] ?? (required.has(name) ? undefined : ''))
       if (typeof value !== 'string') return this.fail('mapping-result', `${name} is ${named(value)}, not a text.`)
-      const utf8 = Buffer.from(value, 'utf8')
-      this.arena.copy(utf8, 0, utf8.length)
+      this.put(value)
       this.ends[index] = this.arena.position
     }
     this.fields.bytes = this.arena.bytes
