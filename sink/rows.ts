@@ -31,7 +31,7 @@ type Convert = (
 /** Compiles the writer of one record type. `schema`: .avsc text of a pinned schema. */
 export function compileRows(schema: string): RowWriter {
   const source = new RowSource(instants(JSON.parse(schema))).record(parseSchema(schema))
-  const body = `let p = at, o = at0, n = 0, b = 0, s = 0, z = 0
+  const body = `let p = at, o = at0, n = 0, b = 0, s = 0, g = 0, z = 0
 ${source.text()}
 if (p !== end) fail('bytes after its last field, or too few')
 return o`
@@ -92,15 +92,14 @@ function widen(out: Uint8Array, at: number, end: number, count: number): number 
  */
 export function readHead(bytes: Uint8Array, at: number, end: number, head: Float64Array): void {
   for (let field = 0; field < 3; field++) {
-    let zigzag = 0
-    let scale = 1
-    let byte
-    do {
+    let byte = at < end ? bytes[at++] : fail('no task, number and time')
+    const negative = (byte & 1) === 1
+    let value = (byte & 127) >>> 1
+    for (let scale = 64; byte > 127; scale *= 128) {
       if (at >= end || scale > 2 ** 63) fail('no task, number and time')
       byte = bytes[at++]
-      zigzag += (byte & 127) * scale
-      scale *= 128
-    } while (byte > 127)
-    head[field] = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2
+      value += (byte & 127) * scale
+    }
+    head[field] = negative ? -value - 1 : value
   }
 }
