@@ -10,10 +10,9 @@ import { KeyIndex, type KeySlices } from '../keys.ts'
 import type { OperatorSpec, TaskContext } from '../operator.ts'
 import type { DeltaBuilder, Missing, Store } from '../store.ts'
 import { type Aggregate, numberPanes, type PaneNumbers, type PaneWindow } from './aggregate.ts'
-import { CountPanes } from './count.ts'
 import { DistinctList } from './distinct.ts'
 import { FoldCell, type Fold } from './fold.ts'
-import { SumPanes } from './sum.ts'
+import { PaneLists } from './panes.ts'
 
 /** Features of one key, declared. */
 export interface Features {
@@ -64,8 +63,8 @@ export function features(name: string, spec: Features): OperatorSpec {
 
 function aggregatesOf(spec: Features): Aggregate[] {
   const aggregates: Aggregate[] = []
-  if (spec.count !== undefined) aggregates.push(new CountPanes(spec.count, spec.windows))
-  if (spec.sum) aggregates.push(new SumPanes(spec.sum.name, spec.sum.of, spec.sum.saturated, spec.windows))
+  if (spec.count !== undefined) aggregates.push(new PaneLists(spec.count, spec.windows))
+  if (spec.sum) aggregates.push(new PaneLists(spec.sum.name, spec.windows, spec.sum))
   for (const { name, of } of spec.distinct ?? []) aggregates.push(new DistinctList(name, of, spec.time, spec.windows))
   if (spec.fold) aggregates.push(new FoldCell(spec.fold))
   return aggregates
