@@ -71,6 +71,8 @@ export interface HttpServer {
   readonly counters: DoorCounters
 }
 
+/** About 4,000 payments: one request is then validated in a few tens of milliseconds, and others are not kept waiting. */
+const defaultBodyLimitBytes = 1024 * 1024
 /** A commit takes milliseconds; a caller who has not sent the rest of a body by then was not going to. */
 const closeGraceMs = 5_000
 /** Time for a whole request to arrive: bounds how long a slow sender holds a connection. */
@@ -157,9 +159,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const onError = options.onError ?? (() => {})
   const showAccounts = options.showAccounts ?? false
   const parts: Parts = {
-    bodyLimitBytes: 1024 * 1024,
-    defaultProducer: 'http',
     ...rest,
+    // After the rest: an option that is there and undefined must not take a limit away.
+    bodyLimitBytes: options.bodyLimitBytes ?? defaultBodyLimitBytes,
+    defaultProducer: options.defaultProducer ?? 'http',
     showAccounts,
     onError,
     references,

@@ -201,6 +201,12 @@ describe('bodies that cannot be read', () => {
     expect(server.counters.errors.get(error)).toBe(1)
   })
 
+  test('an undefined limit is the default, not none', async () => {
+    const { url } = await start({ bodyLimitBytes: undefined })
+    const body = ' '.repeat(1024 * 1024 + 1)
+    expect((await fetch(`${url}/v1/transactions`, { method: 'POST', body })).status).toBe(413)
+  })
+
   test('a body without a length is cut off at the limit, too', async () => {
     const { url } = await start({ bodyLimitBytes: 2048 })
     const chunks = new ReadableStream({
