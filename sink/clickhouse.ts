@@ -25,6 +25,8 @@ export type Parameters = Readonly<Record<string, string | number | boolean | big
 
 /** Numeric codes of ClickHouse that pass by themselves: load, memory, disk, shutdown, a replica that is behind. */
 const PASSING = new Set([
+  '75', // CANNOT_WRITE_TO_FILE_DESCRIPTOR: the disk is full, as seen from below
+  '76', // CANNOT_OPEN_FILE
   '159', // TIMEOUT_EXCEEDED
   '160', // TOO_SLOW
   '202', // TOO_MANY_SIMULTANEOUS_QUERIES

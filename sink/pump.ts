@@ -35,7 +35,7 @@ export interface PumpWorld {
 /** One fetch: some 10,000 records, a few ms of work between two awaits. */
 const FETCH_BYTES = 1 << 20
 /** How long a fetch waits for something new; also how long a stop may take. */
-const WAIT_MS = 500
+const WAIT_MS = 250
 /** Blocks cut and not inserted beyond which reading pauses; more would only hold memory. */
 const MOST_WAITING = 2
 

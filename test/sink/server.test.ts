@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { ClickHouse } from '../../sink/clickhouse.ts'
 import { findServer } from '../../sink/find-server.ts'
+import { openWarehouse } from '../../sink/open.ts'
 import { startClickHouse, type ClickHouseServer } from '../../sink/server.ts'
 import { runs, temporaryDirectory, until } from './temporary.ts'
 
@@ -198,6 +199,14 @@ test('a configured endpoint is used as it is; a wrong one is refused with what t
     expect(server).toMatchObject({ how: 'configured', version: own.version, pid: null })
     await server.stop()
     expect(existsSync(join(root, 'unused'))).toBe(false)
+    // One user for both there: what is asked is read only all the same.
+    const warehouse = await openWarehouse({ directory: join(root, 'unused'), environment, database: 'elsewhere' })
+    expect(warehouse.migrated).toContain('001-transactions.sql')
+    expect(await warehouse.analyst.rows('SELECT count() AS n FROM transaction_states')).toEqual([{ n: '0' }])
+    await expect(warehouse.analyst.command('TRUNCATE TABLE alerts')).rejects.toMatchObject({
+      code: 'SLUICE_CLICKHOUSE_REFUSED',
+    })
+    await warehouse.close()
     const wrong = startClickHouse({ directory: root, environment: { ...environment, SLUICE_CLICKHOUSE_PASSWORD: 'x' } })
     await expect(wrong).rejects.toMatchObject({ code: 'SLUICE_CLICKHOUSE_UNREACHABLE' })
   })

@@ -1,0 +1,52 @@
+/** Everything of the sink in one call: server, tables, writer, reader; and in one call gone again. */
+import type { Log } from '../streams/backend.ts'
+import { ClickHouse } from './clickhouse.ts'
+import { migrate } from './migrations.ts'
+import { startClickHouse, type ClickHouseServer, type ServerOptions } from './server.ts'
+import { Sink, type SinkOptions } from './sink.ts'
+import { fedTopics } from './topics.ts'
+
+export type OpenSinkOptions = ServerOptions & Partial<Omit<SinkOptions, 'log' | 'clickHouse'>>
+
+export interface Warehouse {
+  readonly server: ClickHouseServer
+  /** Connected to the database of the tables, read only: for questions. */
+  readonly analyst: ClickHouse
+  /** Table files that were applied now. */
+  readonly migrated: readonly string[]
+  /** Starts the pumps from a log; the caller flushes and stops the sink before it closes the warehouse. */
+  sink(log: Log): Promise<Sink>
+  close(): Promise<void>
+}
+
+/** Finds or starts ClickHouse and brings its tables up to date. Errors: those of startClickHouse and of migrate. */
+export async function openWarehouse(options: OpenSinkOptions): Promise<Warehouse> {
+  const server = await startClickHouse(options)
+  const url = (): string => server.endpoint().url
+  const outside = new ClickHouse({ url, credentials: server.admin, database: 'default' })
+  const admin = new ClickHouse({ url, credentials: server.admin, database: server.database })
+  // A configured endpoint has one user for both; then every question says itself that it may not write.
+  const settings = server.how === 'configured' && options.writable !== true ? { readonly: '2' } : {}
+  const analyst = new ClickHouse({ url, credentials: server.analyst, database: server.database, settings })
+  const close = async (): Promise<void> => {
+    await Promise.all([outside.close(), admin.close(), analyst.close()])
+    await server.stop()
+  }
+  try {
+    const migrated = await migrate(outside, server.database)
+    return {
+      server,
+      analyst,
+      migrated,
+      async sink(log) {
+        const sink = new Sink({ topics: fedTopics, ...options, log, clickHouse: admin })
+        await sink.start()
+        return sink
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
