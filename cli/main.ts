@@ -83,6 +83,67 @@ program
   .option('--labels <file>', 'fraud labels, kept aside')
   .action(run(async () => (await import('./generate.ts')).generate))
 
+settingOptions(
+  program
+    .command('serve')
+    .description('payments over HTTP, settled by the wall clock')
+    .addOption(dataOption())
+    .option('--members <file>', "member list as JSON, or 'any'; needed once, the log remembers it")
+    .addOption(new Option('--port <n>', 'port; 0 takes any').argParser(whole(0, 65_535)).default(8080))
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--public-host <name...>', 'names under which a proxy reaches this server')
+    .addOption(new Option('--clickhouse-port <n>', 'HTTP port of ClickHouse').argParser(whole(1, 65_535)))
+    .option('--writable', 'the printed ClickHouse user may write')
+    .addOption(clickhouseOption())
+    .addOption(showAccountsOption()),
+).action(run(async () => (await import('./serve-options.ts')).serveCommand))
+
+const holds = program.command('holds').description('held transactions: list, release, reject')
+holds
+  .command('list')
+  .description('what is held, oldest first')
+  .addOption(dataOption())
+  .addOption(new Option('--limit <n>', 'at most so many').argParser(whole(1)).default(100))
+  .addOption(showAccountsOption())
+  .addOption(jsonOption())
+  .action(run(async () => (await import('./holds.ts')).list))
+for (const action of ['release', 'reject'] as const) {
+  const command = holds
+    .command(action)
+    .description(action === 'release' ? 'let it join the oldest open cycle' : 'decline it for good')
+    .argument('<transactionId>')
+    .requiredOption('--producer <name>', 'its producer')
+    .requiredOption('--payer-account <account>', 'its payer account')
+    .requiredOption('--by <who>', 'who decides')
+    .requiredOption('--why <why>', 'why')
+    .option('--resolution-id <id>', 'id of this resolution: repeated it changes nothing')
+    .addOption(dataOption())
+    .addOption(jsonOption())
+  if (action === 'release') {
+    command.option('--not-settled-elsewhere', 'needed for what came too late to be checked for copies')
+  }
+  command.action(run(async () => (await import('./holds.ts')).resolve(action)))
+}
+
+program
+  .command('ask')
+  .description('a named question to the tables; without a name the list of questions')
+  .argument('[name]')
+  .argument('[parameters...]', 'name=value')
+  .addOption(dataOption())
+  .option('--csv', 'as CSV')
+  .addOption(jsonOption())
+  .action(run(async () => (await import('./ask.ts')).ask))
+
+program
+  .command('sql')
+  .description('read-only SQL to the tables')
+  .argument('<query>')
+  .addOption(dataOption())
+  .option('--csv', 'as CSV')
+  .addOption(jsonOption())
+  .action(run(async () => (await import('./ask.ts')).sql))
+
 program
   .command('verify')
   .description('process the log again from its start in a second directory; compare digests and rows')
