@@ -21,7 +21,15 @@ export async function ask(
   options: AskOptions,
 ): Promise<number> {
   if (name === undefined) {
-    if (options.json === true) printJson(questions().map(({ sql: _, ...question }) => question))
+    if (options.json === true)
+      printJson(
+        questions().map(({ name: one, question, answer, parameters: needed }) => ({
+          name: one,
+          question,
+          answer,
+          parameters: needed,
+        })),
+      )
     else for (const { name: one, question } of questions()) print(`${one.padEnd(30)} ${question}`)
     return exitCodes.ok
   }

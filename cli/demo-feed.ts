@@ -10,8 +10,9 @@ import { partitionOf } from '../streams/hash.ts'
 import { RecordBatchWriter } from '../streams/records.ts'
 import type { Engine } from './engine.ts'
 
-/** Simulated time between two ticks. */
+/** Simulated time between two ticks: when one watches, and when nobody does. */
 const TICK_MS = 5_000
+const UNPACED_TICK_MS = 60_000
 /** Records of one commit when nothing paces it. */
 const CHUNK = 4_000
 /** Machine time between two commits of a paced demo: smooth to the eye. */
@@ -34,6 +35,7 @@ export class DemoFeed {
   private readonly tickCodec = objectCodec<TickValue>(records.tick.schema)
   private readonly utf8 = new TextEncoder()
   private nextTick: number
+  private tickMs = TICK_MS
   private maxTime = 0
   private chunk = 0
   private pending: Generated | null = null
@@ -49,6 +51,7 @@ export class DemoFeed {
 
   /** Feeds until the payments end or `stopped`; `speed` null: unpaced. Closes the last cycle when they end. */
   async run(speed: number | null, stopped: () => boolean): Promise<void> {
+    if (speed === null) this.tickMs = UNPACED_TICK_MS
     const writer = await this.engine.line.backend.log.writer('demo')
     try {
       const began = performance.now()
@@ -96,7 +99,7 @@ export class DemoFeed {
 
   private tickTo(time: number): void {
     this.now = Math.max(this.now, time)
-    for (; this.nextTick <= time; this.nextTick += TICK_MS) this.tick(this.nextTick, null)
+    for (; this.nextTick <= time; this.nextTick += this.tickMs) this.tick(this.nextTick, null)
   }
 
   private tick(at: number, closeThrough: number | null): void {

@@ -193,7 +193,7 @@ const recoverable = new Set<string>(['SLUICE_STATE_MOVED', 'SLUICE_WRITER_BROKEN
 
 /** Topics that a sink reads are cut by marks. */
 export const markOf = (topic: string): typeof records.mark | null =>
-  Object.values(topics).find(({ name }) => name === topic)?.table == null ? null : records.mark
+  Object.values(topics).find(({ name }) => name === topic)?.table ? records.mark : null
 
 export async function createTopics({ backend, settings }: Line): Promise<void> {
   await backend.log.createTopics(

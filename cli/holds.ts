@@ -111,7 +111,12 @@ export const resolve =
             const outcome = await holds.outcomeOf(resolutionId, identity, 5_000)
             return outcome === null
               ? { resolutionId, result: 'queued' as const }
-              : { resolutionId, result: outcome.event.toLowerCase() as ResolutionResult['result'], cycleStart: outcome.cycleStart, why: outcome.why }
+              : {
+                  resolutionId,
+                  result: outcome.event.toLowerCase() as ResolutionResult['result'],
+                  cycleStart: outcome.cycleStart,
+                  why: outcome.why,
+                }
           } finally {
             await holds.close()
           }

@@ -28,7 +28,7 @@ export function readMembers(path: string): MemberList {
   if (members.length === 0) faults.push('members: at least one')
   const seen = new Set<unknown>()
   members.forEach(({ bank, currencies, settlementAccount }, i) => {
-    if (typeof bank !== 'string' || bank === '' || [...bank].length > 64)
+    if (typeof bank !== 'string' || bank === '' || Array.from(bank).length > 64)
       faults.push(`members[${i}].bank: 1 to 64 characters`)
     if (seen.has(bank)) faults.push(`members[${i}].bank: ${String(bank)} is listed twice`)
     seen.add(bank)

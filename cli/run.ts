@@ -48,8 +48,8 @@ export async function run(files: readonly string[], options: RunOptions): Promis
       closedThrough: engine.closedThrough(),
       late: options.late,
       pace: engine.pace,
-      progress: async (at) => {
-        await trace.import(at)
+      progress: (at) => {
+        trace.import(at)
         progress.show(progressText(at, started))
       },
       say,
