@@ -26,7 +26,15 @@ export interface ConfigOptions {
   readonly memoryBytes: number
   /** True: the analyst may write and change tables of the database. */
   readonly writable: boolean
+  /** True when the version is the pinned one, so that its newer settings may be used. */
+  readonly pinnedVersion: boolean
 }
+
+/**
+ * Our inserts are blocks of some thousand rows, which the default merges five at a time, again and again: merging took
+ * more than inserting (38 ms CPU a block of 4,000 decisions; 23 ms with 30 at a time, and some 30 parts instead of 3).
+ */
+const FEWER_MERGES = '<min_parts_to_merge_at_once>30</min_parts_to_merge_at_once>'
 
 const xml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
@@ -81,6 +89,7 @@ export function writeConfig(options: ConfigOptions, access: Access): string {
     <number_of_free_entries_in_pool_to_execute_mutation>1</number_of_free_entries_in_pool_to_execute_mutation>
     <number_of_free_entries_in_pool_to_lower_max_size_of_merge>1</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
     <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>1</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
+    ${options.pinnedVersion ? FEWER_MERGES : ''}
   </merge_tree>
 </clickhouse>
 `

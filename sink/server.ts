@@ -221,6 +221,7 @@ class Child implements ClickHouseServer {
         ...ports,
         memoryBytes: this.options.memoryBytes ?? 2_000_000_000,
         writable: this.options.writable ?? false,
+        pinnedVersion: this.how === 'library',
       },
       { admin: this.admin, analyst: this.analyst },
     )
