@@ -42,7 +42,8 @@ export class SeenStore implements Store {
   private changes = 0
   private streamTime = 0
   private sweptAt = 0
-  private oldestBucket = -1
+  /** Buckets that are stored. */
+  private readonly buckets = new Set<number>()
   private touched = 0
 
   constructor(name: string, horizonMs: number, numbers: readonly string[], codes: readonly string[]) {
@@ -188,18 +189,23 @@ export class SeenStore implements Store {
       this.encode(entry, writer)
     }
     this.changes = 0
-    for (const [bucket, writer] of perBucket) delta.put(this.kind(bucket), delta.positionKey, writer.take())
+    for (const [bucket, writer] of perBucket) {
+      this.buckets.add(bucket)
+      delta.put(this.kind(bucket), delta.positionKey, writer.take())
+    }
     const firstKnown = Math.floor((this.streamTime - this.horizonMs) / width)
-    if (this.oldestBucket < 0) this.oldestBucket = Math.max(0, firstKnown)
-    for (; this.oldestBucket < firstKnown; this.oldestBucket++) delta.dropKind(this.kind(this.oldestBucket))
+    for (const bucket of this.buckets) {
+      if (bucket >= firstKnown) continue
+      this.buckets.delete(bucket)
+      delta.dropKind(this.kind(bucket))
+    }
     this.sweepWhenDue()
   }
 
   async load(state: TaskState): Promise<void> {
     const kinds = (await state.kinds()).filter((kind) => kind.startsWith(`${this.name}/`)).sort()
     for (const kind of kinds) {
-      const bucket = Number(kind.slice(this.name.length + 1))
-      if (this.oldestBucket < 0 || bucket < this.oldestBucket) this.oldestBucket = bucket
+      this.buckets.add(Number(kind.slice(this.name.length + 1)))
       for (const { value } of (await state.list(kind)).entries) this.decode(value)
     }
     this.changes = 0
