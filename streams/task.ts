@@ -5,8 +5,8 @@
  * K2  The state stands for R <= K. [R, K) is processed again with outputs suppressed; at K the digest must be equal.
  * K3  A delta is serialised at the end of a step, before the next step touches the state, and goes to the store only
  *     when its position is proven.
- * K4  Values read from the store are used only with a header whose position lies between the last acknowledged delta
- *     and the last one sent.
+ * K4  At takeover everything is read from the image that was acquired; afterwards values are used only with a header
+ *     whose position lies between the last acknowledged delta and the last one sent.
  * K5  Any error of a commit but FencedError is indefinite: the task is thrown away and recovered.
  * K6  Outputs are a function of the input only: commit boundaries, batches and crashes appear in none of them.
  */
@@ -17,6 +17,7 @@ import type { Frame } from './batch.ts'
 import { CodedError, FencedError } from './errors.ts'
 import { frameFor } from './event-reader.ts'
 import type { HashKey } from './hash.ts'
+import { imageOf } from './image.ts'
 import { Processor } from './processor.ts'
 import { walk } from './records.ts'
 import type { RecordType } from './source.ts'
@@ -91,7 +92,7 @@ export class Task {
     if (from < bounds.start) throw new CodedError('SLUICE_RETENTION_PASSED', where)
     if (to > bounds.end) throw new CodedError('SLUICE_LOG_TRUNCATED', where)
     this.processor = new Processor(this.options)
-    await this.processor.load(state)
+    await this.processor.load(imageOf(state, name))
     this.position = this.committed = to
     this.stored = this.sent = from
     if (from < to) {

@@ -41,7 +41,9 @@ export function audit(line: LineResult, log: readonly (readonly LogRecord[])[]):
   say('accepted', accepted.length, line.decisions.length)
 
   const partials = (line.written.get('cycle-partials') ?? []).filter(({ type }) => type === 'cycle-partial.v1')
-  const given = partials.flatMap(({ value }) => value.obligations as { currency: string; amount: bigint; count: number }[])
+  const given = partials.flatMap(
+    ({ value }) => value.obligations as { currency: string; amount: bigint; count: number }[],
+  )
   const sums = new Map<string, { flows: bigint; closed: bigint; settled: bigint; pay: bigint; receive: bigint }>()
   const of = (currency: string): { flows: bigint; closed: bigint; settled: bigint; pay: bigint; receive: bigint } => {
     const sum = sums.get(currency) ?? { flows: 0n, closed: 0n, settled: 0n, pay: 0n, receive: 0n }
