@@ -1,0 +1,325 @@
+/** The parts of the live side by themselves: tails, paced looks, the drawing, the life of a transaction. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { LiveAlerts } from '../../cli/live/alerts.ts'
+import { drawn, Flows, pathVia } from '../../cli/live/graph.ts'
+import { livesOf, viewOf, type Life } from '../../cli/live/life.ts'
+import { needleOf, recordsHolding } from '../../cli/live/log-search.ts'
+import { paced, pacedLater } from '../../cli/live/paced.ts'
+import { codecOf, endsOf, Tail } from '../../cli/live/tail.ts'
+import type { AlertEvent } from '../../intake/http/ports.ts'
+import type { AlertRecord, DecisionRecord, HoldEventRecord, TransactionRecord } from '../../schemas/generated.ts'
+import { defaultSettings } from '../../schemas/settings.ts'
+import { records, topics } from '../../schemas/topics.ts'
+import { wire } from '../../streams/avro/object.ts'
+import type { Log } from '../../streams/backend.ts'
+import { openMemory } from '../../streams/memory/index.ts'
+import { newFrame, RecordBatchWriter } from '../../streams/records.ts'
+import { payments } from '../../topologies/payments.ts'
+import { settlement } from '../../topologies/settlement.ts'
+
+const topic = topics.alerts.name
+const alertOf = (transactionId: string, seq = 0): AlertRecord => ({
+  task: 0,
+  seq,
+  logicalTime: 1,
+  alert: 'HELD',
+  producer: 'shop',
+  payerAccount: 'ACC-1',
+  transactionId,
+  occurredAt: 5,
+  amountMinor: 1230,
+  currency: 'EUR',
+  score: 60,
+  reasons: ['velocity'],
+})
+
+async function memoryLog(): Promise<Log> {
+  const { log } = openMemory()
+  await log.createTopics([{ name: topic, partitions: 2 }])
+  return log
+}
+
+/** Appends alerts with these ids, each followed by a mark. */
+async function append(log: Log, partition: number, ids: readonly string[]): Promise<void> {
+  const batch = new RecordBatchWriter()
+  batch.begin(0)
+  const mark = wire(records.mark.id, codecOf(records.mark).encode({ task: partition, nextSeq: 0, logicalTime: 0 }))
+  for (const id of ids) {
+    batch.append(0, null, 0, 0, wire(records.alert.id, codecOf<AlertRecord>(records.alert).encode(alertOf(id))))
+    batch.append(0, null, 0, 0, mark)
+  }
+  const writer = await log.writer(`test-${partition}`)
+  await writer.commit({ appends: [{ topic, partition, batches: batch.finish() }], position: -1, metadata: '' })
+}
+
+const soon = async (right: () => boolean): Promise<void> => {
+  for (let i = 0; !right() && i < 500; i++) await sleep(10)
+  expect(right()).toBe(true)
+}
+
+test('a tail gives each record once, those that are there and those that come; marks are passed over', async () => {
+  const log = await memoryLog()
+  await append(log, 0, ['a', 'b'])
+  const heard: string[] = []
+  const failed: Error[] = []
+  const tail = new Tail<AlertRecord>({
+    log,
+    topic,
+    type: records.alert,
+    from: await endsOf(log, topic, 2),
+    deliver: (alert, partition) => void heard.push(`${partition}${alert.transactionId}`),
+    failed: (error) => failed.push(error),
+  })
+  await soon(() => heard.length === 1)
+  await append(log, 1, ['c'])
+  await soon(() => heard.length === 2)
+  expect(heard).toEqual(['0b', '1c'])
+  await soon(() => tail.offsets[0] === 4 && tail.offsets[1] === 2)
+  tail.stop()
+  await append(log, 0, ['d'])
+  await tail.done
+  expect([heard.length, failed]).toEqual([2, []])
+})
+
+test('a tail that meets bytes of another shape says so, once', async () => {
+  const log = await memoryLog()
+  const batch = new RecordBatchWriter()
+  batch.begin(0)
+  batch.append(0, null, 0, 0, wire(records.alert.id, Uint8Array.from([2, 4])))
+  const writer = await log.writer('test')
+  await writer.commit({ appends: [{ topic, partition: 0, batches: batch.finish() }], position: -1, metadata: '' })
+  const failed: string[] = []
+  const tail = new Tail({
+    log,
+    topic,
+    type: records.alert,
+    from: [0, 0],
+    deliver: () => {},
+    failed: (error) => failed.push(error.name),
+  })
+  await tail.done
+  expect(failed).toEqual(['AvroError'])
+})
+
+test('alerts go on after every position that they gave, and refuse positions of another log', async () => {
+  const log = await memoryLog()
+  await append(log, 0, ['a', 'b', 'c'])
+  await append(log, 1, ['x', 'y'])
+  const alerts = new LiveAlerts(log, (error) => {
+    throw error
+  })
+  const follow = async (after: string | null, count: number): Promise<AlertEvent[]> => {
+    const heard: AlertEvent[] = []
+    const { stop } = await alerts.follow(after, (alert) => heard.push(alert))
+    await soon(() => heard.length >= count)
+    stop()
+    return heard
+  }
+  const all = await follow('start', 5)
+  expect(all).toHaveLength(5)
+  for (let i = 0; i < all.length; i++) {
+    const rest = await follow(all[i].id, 4 - i)
+    const ids = (some: readonly AlertEvent[]): string[] => some.map(({ transactionId }) => transactionId).sort()
+    expect(ids(rest)).toEqual(ids(all.slice(i + 1)))
+  }
+  const [of] = all[0].id.split('.')
+  for (const wrong of ['', 'x', `${of}.0`, `${of}.0.0.0`, `${of}.0.99`, `${of}.-1.0`, '00000000.0.0'])
+    await expect(alerts.follow(wrong, () => {})).rejects.toThrow(/no position/)
+  await alerts.close()
+})
+
+test('the log is searched by bytes: only records that hold the id, only in the asked range', async () => {
+  const log = await memoryLog()
+  await append(log, 0, ['needle-1', 'other', 'needle-1'])
+  await append(log, 0, ['none'])
+  const at = { topic, partition: 0 }
+  const find = async (from: number, to: number, id: string): Promise<number> =>
+    (await recordsHolding<AlertRecord>(log, at, from, to, [records.alert], needleOf(id), newFrame(4))).length
+  expect(await find(0, 8, 'needle-1')).toBe(2)
+  expect(await find(1, 8, 'needle-1')).toBe(1)
+  expect(await find(0, 4, 'needle-1')).toBe(1)
+  expect(await find(0, 8, 'nowhere')).toBe(0)
+})
+
+test('a paced look is made again when its time has come and something changed', async () => {
+  let made = 0
+  let changed = true
+  const look = paced(
+    () => ++made,
+    20,
+    () => changed,
+  )
+  expect([look(), look()]).toEqual([1, 1])
+  await sleep(30)
+  changed = false
+  expect(look()).toBe(1)
+  changed = true
+  expect(look()).toBe(2)
+  const failed: string[] = []
+  let fails = false
+  const later = pacedLater(
+    () => (fails ? Promise.reject(new Error('gone')) : Promise.resolve('new')),
+    0,
+    'first',
+    (error) => failed.push(error.message),
+  )
+  expect(later()).toBe('first')
+  await sleep(5)
+  fails = true
+  expect(later()).toBe('new')
+  await sleep(5)
+  expect(later()).toBe('new')
+  await soon(() => failed.length > 0)
+})
+
+test('the drawing: topics are shared, counting steps have no box, every way leads somewhere', () => {
+  const { graph, edges } = drawn([payments(defaultSettings), settlement(defaultSettings)])
+  const ids = graph.nodes.map(({ id }) => id)
+  expect(new Set(ids).size).toBe(ids.length)
+  const kinds = new Map(graph.nodes.map(({ id, kind }) => [id, kind]))
+  for (const { name } of Object.values(topics)) if (name !== 'imports') expect(kinds.get(name)).toBe('topic')
+  const labels = graph.nodes.map(({ id, label }) => label ?? id)
+  expect(labels).toEqual(expect.arrayContaining(['deduplicate seen', 'novelty', 'score rules', 'hold held', 'net']))
+  expect(labels.filter((label) => /tally|totals|settled/.test(label))).toEqual([])
+  for (const { from, to } of edges) expect([ids.includes(from), ids.includes(to)]).toEqual([true, true])
+  const ends = (label: string, to: string): (string | undefined)[] => {
+    const path = pathVia(graph, 'transactions', label, to)
+    for (let i = 1; i < path.length; i++)
+      expect(graph.edges.some((edge) => edge.from === path[i - 1] && edge.to === path[i])).toBe(true)
+    return [path[0], path.at(-1)]
+  }
+  expect(ends('approved', 'cycle-partials')).toEqual(['transactions', 'cycle-partials'])
+  expect(ends('held', 'hold-events')).toEqual(['transactions', 'hold-events'])
+  expect(ends('declined', 'alerts')).toEqual(['transactions', 'alerts'])
+  expect(pathVia(graph, 'transactions', 'no such branch', 'alerts')).toEqual([])
+})
+
+test('rates are differences of counters; a pause without lookers or a recovered task gives none', () => {
+  const edges = [{ from: 'a', to: 'b', topology: 't', keys: ['0:out>1', '0:more>1'] }]
+  const flows = new Flows(edges)
+  const take = (total: number, now: number): number =>
+    flows.take(() => [new Map([['0:out>1', total - 1]]), new Map([['0:more>1', 1]])], now)[0].perSecond
+  expect(take(10, 0)).toBe(0)
+  expect(take(60, 500)).toBe(100)
+  expect(take(110, 1_000)).toBe(100)
+  expect(take(1_000_000, 3_600_000)).toBe(0)
+  expect(take(5, 3_600_500)).toBe(0)
+})
+
+const transaction: TransactionRecord = {
+  producer: 'shop',
+  payerAccount: 'ACC-1',
+  transactionId: 'P1',
+  kind: 'PAYMENT',
+  occurredAt: 5,
+  payerBank: 'bank-a',
+  payeeAccount: 'SHOP',
+  payeeBank: 'bank-b',
+  merchant: null,
+  amountMinor: 1230,
+  currency: 'EUR',
+  country: null,
+  originalTransactionId: null,
+  timePrecision: 'MILLISECOND',
+}
+const {
+  payeeAccount: _a,
+  merchant: _m,
+  country: _c,
+  originalTransactionId: _o,
+  timePrecision: _t,
+  ...decided
+} = transaction
+const decision = (outcome: DecisionRecord['outcome'], seq = 0): DecisionRecord => ({
+  ...decided,
+  task: 0,
+  seq,
+  logicalTime: 6,
+  outcome,
+  reasons: [],
+  cycleStart: 1_000,
+  late: false,
+  score: 0,
+  ruleVersion: '1',
+  contributions: [],
+  features: null,
+})
+const holdEvent = (
+  event: HoldEventRecord['event'],
+  seq: number,
+  cycleStart: number | null = null,
+): HoldEventRecord => ({
+  task: 0,
+  seq,
+  logicalTime: 7,
+  event,
+  resolutionId: event === 'HELD' ? '' : 'R',
+  by: '',
+  why: '',
+  reasons: [],
+  notSettledElsewhere: false,
+  producer: 'shop',
+  payerAccount: 'ACC-1',
+  transactionId: 'P1',
+  originalCycleStart: 1_000,
+  cycleStart,
+  transaction: null,
+})
+const came = (outcome: 'ACCEPTED' | 'DUPLICATE' | 'CONFLICTING', seq: number): Life['outcomes'][0] => ({
+  task: 0,
+  seq,
+  logicalTime: 6,
+  outcome,
+  firstSeenAt: null,
+  transaction,
+})
+const cycles = { lengthMs: 1_000, settledThrough: 2_000 }
+
+const hold = decision('HOLD')
+/** What is known, the state that follows from it, and the cycle. */
+const lives: [string, Partial<Life>, string, number | null][] = [
+  ['in the log', { outcomes: [] }, 'queued', null],
+  ['decided, its cycle settled', { decisions: [decision('APPROVE')] }, 'settled', 1_000],
+  ['declined', { decisions: [decision('DECLINE')] }, 'declined', 1_000],
+  ['held', { decisions: [hold], holdEvents: [holdEvent('HELD', 0)] }, 'held', 1_000],
+  ['held, its event not seen yet', { decisions: [hold] }, 'held', 1_000],
+  [
+    'released into an open cycle',
+    { decisions: [hold], holdEvents: [holdEvent('RELEASED', 1, 3_000)] },
+    'pending',
+    3_000,
+  ],
+  [
+    'released into a settled one',
+    { decisions: [hold], holdEvents: [holdEvent('RELEASED', 1, 1_000)] },
+    'settled',
+    1_000,
+  ],
+  ['rejected', { decisions: [hold], holdEvents: [holdEvent('REJECTED', 1)] }, 'declined', 1_000],
+  [
+    'refused, still held',
+    { decisions: [hold], holdEvents: [holdEvent('HELD', 0), holdEvent('REFUSED', 1)] },
+    'held',
+    1_000,
+  ],
+]
+test.each(lives)('state of a transaction: %s', (_, known, state, cycle) => {
+  const life: Life = { outcomes: [came('ACCEPTED', 0)], decisions: [], holdEvents: [], queued: [transaction], ...known }
+  const view = viewOf(life, cycles)
+  expect([view?.state, view?.cycle?.start ?? null]).toEqual([state, cycle])
+})
+
+test('a record that came from the log and from the tables counts once; accounts are told apart', () => {
+  const other = { ...came('ACCEPTED', 9), transaction: { ...transaction, payerAccount: 'ACC-2' } }
+  const all: Life = {
+    outcomes: [came('ACCEPTED', 0), came('DUPLICATE', 1), came('DUPLICATE', 1), came('CONFLICTING', 2), other],
+    decisions: [decision('APPROVE'), decision('APPROVE')],
+    holdEvents: [],
+    queued: [],
+  }
+  const found = livesOf(all)
+  expect([...found.keys()].sort()).toEqual(['ACC-1', 'ACC-2'])
+  expect(viewOf(found.get('ACC-1') as Life, cycles)).toMatchObject({ duplicates: 1, conflicts: 1, state: 'settled' })
+  expect(viewOf(found.get('ACC-2') as Life, cycles)).toMatchObject({ duplicates: 0, state: 'queued' })
+})
