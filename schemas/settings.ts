@@ -29,7 +29,7 @@ export const defaultSettings = {
   runTickRows: 1_000,
   /** `serve`: a mark after this many ticks per partition of the log (4 x N ticks). */
   serveMarkTicksPerPartition: 4,
-  /** `run`: a mark after this many ticks (decision 0003). */
+  /** `run`: a mark after this many ticks (decision 0018). */
   runMarkTicks: 200,
   /** Most rows of one insert block of the sink. */
   insertBlockRows: 50_000,
