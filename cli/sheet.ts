@@ -75,7 +75,8 @@ export async function sheetOf(engine: Engine, seconds: number): Promise<Sheet> {
     const released = store(task, 'released', TallyStore).groups()
     const rejected = store(task, 'rejected', TallyStore).groups()
     const open = openOf(task, merge, partition)
-    const dead = task.processor.graph.outputs.find(({ destination }) => destination.topic === 'dead-letters')?.seq ?? 0
+    const dead = written(task, 'dead-letters')
+    const onTheWay = written(task, 'cycle-partials') > merge.merged(partition)
     const outcomes = count(received, () => true)
     if (task.processor.received !== outcomes + dead) {
       faults.push(
@@ -94,7 +95,9 @@ export async function sheetOf(engine: Engine, seconds: number): Promise<Sheet> {
       const held = of(decided, HELD) - gone(released) - gone(rejected)
       const declined = of(decided, DECLINED) + gone(rejected)
       const settledHere = Number(settled.sum(`${partition} ${currency}`, 'count'))
-      const pending = open.get(currency) ?? 0
+      const settledOrOpen = settledHere + (open.get(currency) ?? 0)
+      // A partial between two tasks is in neither: then, and only then, what is missing is pending.
+      const pending = (open.get(currency) ?? 0) + (onTheWay ? Math.max(0, accepted - held - declined - settledOrOpen) : 0)
       if (accepted !== settledHere + pending + held + declined) {
         faults.push(
           `partition ${partition}, ${currency}: accepted ${accepted}, but settled ${settledHere} + pending ${pending} + held ${held} + declined ${declined}`,
@@ -179,6 +182,10 @@ function openOf(task: Task, merge: CycleMerger, partition: number): Map<string, 
   for (const source of merge.waiting()) if (source.task === partition) add(source.currency, Number(source.count))
   return open
 }
+
+/** Records that a task has written into a topic. */
+const written = (task: Task, topic: string): number =>
+  task.processor.graph.outputs.find(({ destination }) => destination.topic === topic)?.seq ?? 0
 
 /** Open cycles of a source task. */
 export const accumulating = (task: Task): ReturnType<Accumulating['open']> =>

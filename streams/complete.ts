@@ -232,6 +232,11 @@ export class CycleMerger implements Store {
     return [...this.cycles.values()].flatMap(({ sources }) => sourcesOf(sources))
   }
 
+  /** Records of a source that were merged: what it has written beyond that is on its way. */
+  merged(task: number): number {
+    return this.next[task]
+  }
+
   /** Cycles that some sources have closed and others not, with what the former gave. For display. */
   waitingCycles(): { readonly cycleStart: number; readonly sources: CompleteCycle['sources'] }[] {
     return [...this.cycles].map(([cycleStart, { sources }]) => ({ cycleStart, sources: sourcesOf(sources) }))

@@ -21,6 +21,7 @@ export interface ProcessorOptions {
 }
 
 interface Marks {
+  readonly received: number
   readonly marks: readonly { row: number; time: number }[]
   feed(): void
 }
@@ -103,13 +104,12 @@ export class Processor {
         to: from + maxRows,
         closings: [],
         marks: [],
+        received: maxRows,
         feed: () => this.graph.push('events', items),
       }
-      this.received += maxRows
       return this.current
     }
     const step = this.reader.step(frame, from, maxRows)
-    this.received += step.received
     this.current = {
       ...step,
       marks: step.marks.map((row) => ({ row, time: frame.streamTime[row] })),
@@ -135,6 +135,8 @@ export class Processor {
   /** The synchronous chain over the current step. */
   run(): void {
     const step = this.current as Step & Marks
+    // Here and not when the step is cut: what it needs may still have to be loaded, and sheets are read meanwhile.
+    this.received += step.received
     step.feed()
     const timeOf = (row: number): number => step.frame.streamTime[row]
     for (const output of this.graph.outputs) output.endStep(step.marks, timeOf)
