@@ -1,6 +1,7 @@
 /** decide: a pure verdict per row, from numbers and codes; as two code columns, what and why. */
 
 import type { Batch } from './batch.ts'
+import { compiledOnce } from './compiled.ts'
 import { codeColumn } from './features/aggregate.ts'
 import type { OperatorSpec } from './operator.ts'
 
@@ -31,18 +32,20 @@ export function decide(name: string, spec: Decide): OperatorSpec {
     ports: ['out'],
     emits: 'batch',
     create() {
-      // One loop per verdict function, so that the call is inlined.
-      // oxlint-disable-next-line typescript/no-implied-eval -- from our own specification only: one loop per instance
-      const loop = new Function(
-        'verdict, selection, count, outcome, because, columns',
-        `${spec.needs.map((_, i) => `const c${i} = columns[${i}]`).join('\n')}
+      const text = `${spec.needs.map((_, i) => `const c${i} = columns[${i}]`).join('\n')}
         for (let i = 0; i < count; i++) {
           const row = selection[i]
           const code = verdict(${spec.needs.map((_, i) => `c${i}[row]`).join(', ')})
           outcome[row] = code & 3
           because[row] = code >> 2
-        }`,
-      ) as DecideLoop
+        }`
+      // One loop per verdict function, so that the call is inlined.
+      const loop = compiledOnce(
+        spec.verdict,
+        text,
+        // oxlint-disable-next-line typescript/no-implied-eval -- from our own specification only
+        () => new Function('verdict, selection, count, outcome, because, columns', text) as DecideLoop,
+      )
       return {
         process(input, emit) {
           const batch = input as Batch

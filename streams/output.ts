@@ -11,12 +11,14 @@ import type { Batch, NumberColumn, TextColumn } from './batch.ts'
 import { RunningDigest } from './digest.ts'
 import type { Flowing, Item, TaskContext } from './operator.ts'
 import { RecordBatchWriter } from './records.ts'
-import type { ColumnSink, ObjectSink } from './sinks.ts'
+import type { ColumnSink, ObjectSink, WrittenField } from './sinks.ts'
 import type { RecordType } from './source.ts'
 
 const utf8 = new TextEncoder()
 /** A record batch is cut here: far below any broker's limit of 1 MB per message. */
 const BATCH_BYTES = 768 * 1024
+/** Rows are written in pieces that fit one record batch: a record takes at most a few kilobytes. */
+const PIECE = 256
 
 export interface Destination {
   readonly topic: string
@@ -88,6 +90,10 @@ export class ColumnOutput extends Output {
   private readonly context: TaskContext
   private readonly encode: Encode
   private key: TextColumn | null = null
+  /** Where the values of the piece stand that is being written. */
+  private readonly starts = new Int32Array(PIECE)
+  private readonly ends = new Int32Array(PIECE)
+  private values = 0
 
   constructor(destination: Destination, sink: ColumnSink, mark: RecordType | null, context: TaskContext) {
     super(destination, mark)
@@ -127,18 +133,10 @@ export class ColumnOutput extends Output {
     frame.columns.set('streamTime:out', { kind: 'number', values: frame.streamTime })
     this.key = batch.text(this.sink.key)
     const arrays = Object.fromEntries(
-      Object.entries(this.sink.written).map(([field, written]) => {
-        const values = written.of.map((name) => valuesOf(batch, name))
-        return [
-          field,
-          (row: number, arena: Arena) => written.write(arena, this.context, ...values.map((column) => column[row])),
-        ]
-      }),
+      Object.entries(this.sink.written).map(([field, written]) => [field, this.rowWriter(written, batch)]),
     )
-    // Written in pieces that fit one record batch: a record takes at most a few kilobytes.
-    const piece = 256
-    for (let start = from; start < to; start += piece) {
-      const end = Math.min(to, start + piece)
+    for (let start = from; start < to; start += PIECE) {
+      const end = Math.min(to, start + PIECE)
       for (let i = start; i < end; i++) seq[selection[i]] = this.seq++
       this.begin(frame.streamTime[selection[start]])
       this.encode(this.writer, frame.columns, selection, start, end, {
@@ -147,12 +145,27 @@ export class ColumnOutput extends Output {
         arrays,
         onValue: this.onValue,
       })
+      this.digest.addAll(this.writer.bytes, this.starts, this.ends, this.values)
+      this.values = 0
       this.records += end - start
     }
   }
 
+  /** Without its wire prefix. Where the values stand, so that they are digested in one loop. */
   private readonly onValue = (_row: number, start: number, end: number): void => {
-    this.digest.add(this.writer.bytes, start + 5, end - start - 5)
+    this.starts[this.values] = start + 5
+    this.ends[this.values++] = end
+  }
+
+  /** Calls a written field with the row's values; without arrays, as it runs several times for every record. */
+  private rowWriter({ of, write }: WrittenField, batch: Batch): WriteField {
+    const { context } = this
+    const [a, b, c, ...more] = of.map((name) => valuesOf(batch, name))
+    if (more.length > 0)
+      return (row, arena) => write(arena, context, a[row], b[row], c[row], ...more.map((v) => v[row]))
+    if (c !== undefined) return (row, arena) => write(arena, context, a[row], b[row], c[row])
+    if (b !== undefined) return (row, arena) => write(arena, context, a[row], b[row])
+    return (row, arena) => write(arena, context, a?.[row])
   }
 }
 

@@ -1,6 +1,7 @@
 /** score: declarative rules compiled to loops over columns; the version in force at a record's event time decides. */
 
 import type { Batch } from './batch.ts'
+import { compiledOnce } from './compiled.ts'
 import { codeColumn, numberColumn } from './features/aggregate.ts'
 import type { OperatorSpec } from './operator.ts'
 import type { TaskState } from './backend.ts'
@@ -106,10 +107,7 @@ export function compileRules(set: ScoreRules): ScoreLoop {
     const when = rule.when.map((c) => condition(c, rule.absent)).join(' && ')
     return `if (${when || 'true'}) { points += ${Math.trunc(rule.points)}; bits |= ${1 << i} }`
   })
-  // oxlint-disable-next-line typescript/no-implied-eval -- from our own specification only: one loop per instance
-  return new Function(
-    'selection, count, column, score, fired',
-    `${names.map((name, i) => `const c${i} = column(${JSON.stringify(name)})`).join('\n')}
+  const text = `${names.map((name, i) => `const c${i} = column(${JSON.stringify(name)})`).join('\n')}
     for (let i = 0; i < count; i++) {
       const row = selection[i]
       ${names.map((_, i) => `const f${i} = c${i}[row]`).join('\n')}
@@ -117,8 +115,13 @@ export function compileRules(set: ScoreRules): ScoreLoop {
       ${body.join('\n')}
       score[row] = points
       fired[row] = bits
-    }`,
-  ) as ScoreLoop
+    }`
+  return compiledOnce(
+    compileRules,
+    text,
+    // oxlint-disable-next-line typescript/no-implied-eval -- from our own specification only
+    () => new Function('selection, count, column, score, fired', text) as ScoreLoop,
+  )
 }
 
 export class RuleStore implements Store, RuleBook {

@@ -7,6 +7,7 @@
  * D2  A row that faults has null in every column; nothing of the step before shines through.
  */
 import type { Column, Frame } from '../batch.ts'
+import { compiledOnce } from '../compiled.ts'
 import { CANONICAL, bytesFor, columnFor, columnsOfType } from './columns.ts'
 import type { Nesting } from './columns.ts'
 import { DecoderSource } from './decode-source.ts'
@@ -57,6 +58,11 @@ type Run = (
  * Errors: SchemaError when the schemas cannot be resolved; the message names the field.
  */
 export function compileDecoder(writerSchema: string, readerSchema: string, nesting: Nesting = 'raw'): Decoder {
+  const key = JSON.stringify([writerSchema, readerSchema, nesting])
+  return compiledOnce(makeDecoder, key, () => makeDecoder(writerSchema, readerSchema, nesting))
+}
+
+function makeDecoder(writerSchema: string, readerSchema: string, nesting: Nesting): Decoder {
   const writer = parseSchema(writerSchema)
   const reader = parseSchema(readerSchema)
   const specs = columnsOfType(reader, nesting)

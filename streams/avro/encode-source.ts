@@ -91,7 +91,7 @@ return function encodeValue(arena, bound, row) {
 
   private head(): string {
     return `'use strict'
-const { writeVarint, writeNumber, notNull, canonicalRaw } = helpers
+const { writeVarint, writeSmall, writeTime, writeNumber, notNull, canonicalRaw } = helpers
 ${this.constantBytes.map((_, i) => `const k${i} = constants[${i}]`).join('\n')}`
   }
 
@@ -181,24 +181,19 @@ ${this.constantBytes.map((_, i) => `const k${i} = constants[${i}]`).join('\n')}`
         return
       case 'int':
       case 'long': {
+        // Only the shortest form stands here: what is called with small integers costs nothing to call, and a loop with
+        // every form of every field is compiled anew each time that one of them is met first.
         const i = this.name()
         this.fixedSize += 10
         this.line(`const ${i} = ${v} | 0`)
-        this.line(`if (${i} === ${v} && ${i} >= 0 && ${i} < 1048576) { if (${i} < 64) b[p++] = ${i} << 1`)
-        this.line(`else { b[p] = (${i} << 1) & 127 | 128; if (${i} < 8192) { b[p + 1] = ${i} >> 6; p += 2 }`)
-        this.line(`else { b[p + 1] = (${i} >> 6) & 127 | 128; b[p + 2] = ${i} >> 13; p += 3 } } }`)
+        this.line(`if (${i} === ${v} && ${i} >= 0 && ${i} < 1073741824)`)
+        this.line(`{ if (${i} < 64) b[p++] = ${i} << 1; else p = writeSmall(b, p, ${i}) }`)
         if (type.type === 'long') {
-          // Times since 1970 take six bytes: twice 2^34 to 2^41. High and low part meet at 2^27; a fraction is not
-          // ours.
+          // Times take six bytes. High and low part meet at 2^27; a fraction is not ours.
           const [h, l] = [this.name(), this.name()]
           this.line(`else if (${v} >= 17179869184 && ${v} < 2199023255552 && ${v} === Math.floor(${v})) {`)
-          this.line(`const ${h} = ${v} / 134217728 | 0, ${l} = (${v} - ${h} * 134217728) << 1`)
-          this.line(
-            `b[p] = ${l} & 127 | 128; b[p + 1] = (${l} >>> 7) & 127 | 128; b[p + 2] = (${l} >>> 14) & 127 | 128`,
-          )
-          this.line(
-            `b[p + 3] = (${l} >>> 21) & 127 | 128; b[p + 4] = ${h} & 127 | 128; b[p + 5] = ${h} >>> 7; p += 6 }`,
-          )
+          this.line(`const ${h} = ${v} / 134217728 | 0, ${l} = ${v} - ${h} * 134217728 | 0`)
+          this.line(`p = writeTime(b, p, ${h}, ${l}) }`)
         }
         this.line(`else p = writeNumber(b, p, ${v}, '${name}')`)
         return

@@ -6,6 +6,7 @@ import type { Arena } from '../arena.ts'
 import { writeVarint } from '../arena.ts'
 import type { Column, Frame, TextColumn } from '../batch.ts'
 import type { RecordBatchWriter } from '../records.ts'
+import { compiledOnce } from '../compiled.ts'
 import { EncoderSource } from './encode-source.ts'
 import type { Binding } from './encode-source.ts'
 import { reencode } from './object.ts'
@@ -66,13 +67,19 @@ type Bound = readonly BoundArray[]
 
 interface Helpers {
   readonly writeVarint: typeof writeVarint
+  readonly writeSmall: typeof writeSmall
+  readonly writeTime: typeof writeTime
   readonly writeNumber: (bytes: Uint8Array, at: number, value: number, name: string) => number
   readonly notNull: (name: string, row: number) => never
   readonly canonicalRaw: (index: number, bytes: Uint8Array, start: number, end: number, arena: Arena) => void
 }
 
-/** Compiles an encoder for records of a schema. Errors: SchemaError naming the field. */
+/** Compiles an encoder for records of a schema; the same one for the same options. Errors: SchemaError naming the field. */
 export function compileEncoder(schemaText: string, options: EncoderOptions): Encode {
+  return compiledOnce(makeEncoder, schemaText + JSON.stringify(options), () => makeEncoder(schemaText, options))
+}
+
+function makeEncoder(schemaText: string, options: EncoderOptions): Encode {
   const source = new EncoderSource(parseSchema(schemaText), options, false)
   const run = make(source, source.recordsText(options.id)) as (
     writer: RecordBatchWriter,
@@ -126,9 +133,34 @@ export function canonicalEncoder(schemaText: string): CanonicalEncoder {
   }
 }
 
+/** An integer from 0 to 2^30 - 1. */
+function writeSmall(bytes: Uint8Array, at: number, value: number): number {
+  let zigzag = value << 1
+  while (zigzag > 127) {
+    bytes[at++] = (zigzag & 127) | 128
+    zigzag >>>= 7
+  }
+  bytes[at++] = zigzag
+  return at
+}
+
+/** high * 2^27 + low, from 2^34 to 2^41 - 1: the six bytes of times since 1970. */
+function writeTime(bytes: Uint8Array, at: number, high: number, low: number): number {
+  low <<= 1
+  bytes[at] = (low & 127) | 128
+  bytes[at + 1] = ((low >>> 7) & 127) | 128
+  bytes[at + 2] = ((low >>> 14) & 127) | 128
+  bytes[at + 3] = ((low >>> 21) & 127) | 128
+  bytes[at + 4] = (high & 127) | 128
+  bytes[at + 5] = high >>> 7
+  return at + 6
+}
+
 function make(source: EncoderSource, text: string): unknown {
   const helpers: Helpers = {
     writeVarint,
+    writeSmall,
+    writeTime,
     writeNumber(bytes, at, value, name) {
       if (value === (value | 0) || (Number.isInteger(value) && Math.abs(value) <= 2 ** 53)) {
         return writeVarint(bytes, at, value)

@@ -2,6 +2,7 @@
 
 import type { Batch } from '../batch.ts'
 import type { ByteReader, ByteWriter } from '../bytes.ts'
+import { compiledOnce } from '../compiled.ts'
 import { type Aggregate, numberColumn } from './aggregate.ts'
 
 /**
@@ -39,15 +40,17 @@ export class FoldCell implements Aggregate {
     // One loop per fold: a loop shared by several steps would call them megamorphically.
     const columns = fold.needs.map((_, i) => `const c${i} = columns[${i}]`).join('\n')
     const values = fold.needs.map((_, i) => `c${i}[row]`).join(', ')
-    // oxlint-disable-next-line typescript/no-implied-eval -- from our own specification only: one loop per instance
-    this.loop = new Function(
-      'step, selection, count, ids, records, out, columns',
-      `${columns}
+    const text = `${columns}
       for (let i = 0; i < count; i++) {
         const row = selection[i]
         out[row] = step(records, ids[row] * ${fold.slots}, ${values})
-      }`,
-    ) as FoldLoop
+      }`
+    this.loop = compiledOnce(
+      fold.step,
+      text,
+      // oxlint-disable-next-line typescript/no-implied-eval -- from our own specification only
+      () => new Function('step, selection, count, ids, records, out, columns', text) as FoldLoop,
+    )
   }
 
   grow(capacity: number): void {
