@@ -50,6 +50,7 @@ export function randomLog(random: Random, size: number, settings: Settings = sim
   const clock = pick(random, ['FILES', 'WALL', 'SIMULATED'] as const)
   const accounts = Array.from({ length: 2 + random.below(6) }, (_, i) => `acc-${i}`)
   const sent: Transaction[] = []
+  const resolved: Transaction[] = []
   let now = monday
   let ids = 0
   const everywhere = (record: LogRecord): void => logs.forEach((log) => void log.push(record))
@@ -95,7 +96,8 @@ export function randomLog(random: Random, size: number, settings: Settings = sim
     } else if (what < 0.58 && sent.length > 0) {
       send({ ...pick(random, sent), amountMinor: 1 + random.below(100) })
     } else if (what < 0.68 && sent.length > 0) {
-      const original = pick(random, sent.slice(-20))
+      const late = resolved.length > 0 && random.chance(0.4)
+      const original = late ? resolved.at(-1)! : pick(random, sent.slice(-20))
       const part = random.chance(0.5) ? original.amountMinor : 1 + random.below(original.amountMinor)
       const back: Transaction = {
         ...{ ...original, transactionId: `R${ids++}`, originalTransactionId: original.transactionId },
@@ -113,7 +115,9 @@ export function randomLog(random: Random, size: number, settings: Settings = sim
     } else if (what < 0.73) {
       logs[random.below(partitions)].push({ type: 'unreadable', reason: 'column-count' })
     } else if (what < 0.8 && sent.length > 0) {
-      const resolution = resolutionOf(random, pick(random, sent), ids++)
+      const of = pick(random, random.chance(0.7) ? sent.slice(-12) : sent)
+      if (of.kind === 'PAYMENT') resolved.push(of)
+      const resolution = resolutionOf(random, of, ids++)
       logs[partitionOf(resolution.payerAccount, partitions)].push({ type: 'holdResolution', ...resolution })
     } else if (what < 0.81) {
       everywhere(memberList(random, i))
