@@ -22,6 +22,7 @@ const plan: readonly (readonly KillAt[])[] = [
   [at('sort', 1), at('commit', 2), at('append', 1), at('insert', 1), at('delta', 1), at('insert', 2)],
   [at('append', 1), at('committed', 2), at('final', 1), at('delta', 1), at('insert', 1), at('insert', 1)],
   [at('append', 2), at('commit', 1), at('insert', 1), at('insert', 1), at('applied', 1), at('insert', 1)],
+  [at('append', 1), at('append', 2), at('commit', 1), at('committed', 1), at('insert', 1), at('insert', 1)],
 ]
 function at(point: string, nth: number): KillAt {
   return { point, nth }
