@@ -5,6 +5,7 @@ import { createPage } from '../../dashboard/page.ts'
 import type { ApiKey, Health, Intake } from '../../intake/http/ports.ts'
 import { createHttpServer, newToken, type HttpServer } from '../../intake/http/server.ts'
 import type { Engine } from '../engine.ts'
+import { UsageError } from '../output.ts'
 import type { Tables } from '../tables.ts'
 import { LiveAlerts } from './alerts.ts'
 import { healthOf } from './health.ts'
@@ -121,8 +122,17 @@ export async function openLive(options: LiveOptions): Promise<Live> {
     }
   } catch (error) {
     await closePorts()
-    throw error
+    throw listenError(error, options)
   }
+}
+
+function listenError(error: unknown, { port, host = '127.0.0.1' }: LiveOptions): unknown {
+  const { code } = error as { code?: string }
+  if (code === 'EADDRINUSE') return new UsageError(`Port ${port} of ${host} is taken. Give another one with --port.`)
+  if (code === 'EACCES')
+    return new UsageError(`Port ${port} may not be opened here. Give one from 1024 on with --port.`)
+  if (code === 'EADDRNOTAVAIL') return new UsageError(`${host} is no address of this machine.`)
+  return error
 }
 
 const recordedIn =

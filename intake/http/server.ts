@@ -249,6 +249,9 @@ function answerOf(error: unknown): {
 } {
   if (error instanceof HttpError) return error
   if (error instanceof QueryError) return { status: 400, code: 'query-refused', message: error.message, headers: {} }
+  // A part behind the door (the tables) is away for the moment and says so.
+  if ((error as { retry?: unknown }).retry === true)
+    return { status: 503, code: 'try-again', message: (error as Error).message, headers: { 'retry-after': '1' } }
   const message = 'Something failed inside the server; its log says what. Nothing of this request was acknowledged.'
   return { status: 500, code: 'internal', message, headers: {} }
 }

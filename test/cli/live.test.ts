@@ -1,12 +1,20 @@
 /** The parts of the live side by themselves: tails, paced looks, the drawing, the life of a transaction. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { DemoFeed } from '../../cli/demo-feed.ts'
+import { Engine, openDirectory } from '../../cli/engine.ts'
 import { LiveAlerts } from '../../cli/live/alerts.ts'
+import { steadySheet } from '../../cli/live/balance.ts'
 import { drawn, Flows, pathVia } from '../../cli/live/graph.ts'
 import { livesOf, viewOf, type Life } from '../../cli/live/life.ts'
 import { needleOf, recordsHolding } from '../../cli/live/log-search.ts'
 import { paced, pacedLater } from '../../cli/live/paced.ts'
 import { codecOf, endsOf, Tail } from '../../cli/live/tail.ts'
+import { sheetOf } from '../../cli/sheet.ts'
+import { generate } from '../../intake/generator.ts'
 import type { AlertEvent } from '../../intake/http/ports.ts'
 import type { AlertRecord, DecisionRecord, HoldEventRecord, TransactionRecord } from '../../schemas/generated.ts'
 import { defaultSettings } from '../../schemas/settings.ts'
@@ -205,6 +213,38 @@ test('rates are differences of counters; a pause without lookers or a recovered 
   expect(take(110, 1_000)).toBe(100)
   expect(take(1_000_000, 3_600_000)).toBe(0)
   expect(take(5, 3_600_500)).toBe(0)
+})
+
+test('the balance sheet is right at any instant of a line at full speed', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-live-'))
+  const line = await openDirectory({ directory, settings: { partitions: 3, cycleMs: 60_000, graceMs: 5_000 } })
+  const engine = new Engine(line)
+  try {
+    await engine.start()
+    const start = Date.UTC(2026, 0, 5, 8)
+    const feed = new DemoFeed(engine, generate({ seed: 7, payments: 20_000, start }), start)
+    let fed = false
+    const feeding = feed.run(null, () => false).then(() => (fed = true))
+    const faults: string[] = []
+    let between = 0
+    for (let reads = 0; !fed && reads < 5_000; reads++) {
+      const sheet = await sheetOf(engine, 0)
+      faults.push(...sheet.faults)
+      if (sheet.payments.received > 0) between++
+      await sleep(1)
+    }
+    await feeding
+    await engine.caughtUp()
+    const sheet = await steadySheet(engine, 12.4)
+    expect(faults).toEqual([])
+    expect(between).toBeGreaterThan(20)
+    expect(sheet.payments.settled).toBeGreaterThan(10_000)
+    expect([sheet.balanced, sheet.payments.pending, sheet.eventsPerSecond]).toEqual([true, 0, 12])
+  } finally {
+    await engine.stop()
+    await line.backend.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
 })
 
 const transaction: TransactionRecord = {
