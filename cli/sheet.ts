@@ -97,7 +97,8 @@ export async function sheetOf(engine: Engine, seconds: number): Promise<Sheet> {
       const settledHere = Number(settled.sum(`${partition} ${currency}`, 'count'))
       const settledOrOpen = settledHere + (open.get(currency) ?? 0)
       // A partial between two tasks is in neither: then, and only then, what is missing is pending.
-      const pending = (open.get(currency) ?? 0) + (onTheWay ? Math.max(0, accepted - held - declined - settledOrOpen) : 0)
+      const pending =
+        (open.get(currency) ?? 0) + (onTheWay ? Math.max(0, accepted - held - declined - settledOrOpen) : 0)
       if (accepted !== settledHere + pending + held + declined) {
         faults.push(
           `partition ${partition}, ${currency}: accepted ${accepted}, but settled ${settledHere} + pending ${pending} + held ${held} + declined ${declined}`,

@@ -93,7 +93,7 @@ async function outcome(line: EmbeddedLine, options: VerifyOptions, what: string)
     const opened = await openTables(line, { say: (text) => say(`${what}: ${text}`) })
     try {
       await opened.flush()
-      tables = await tableDigests(opened.opened.admin)
+      tables = await tableDigests(opened.opened.analyst)
     } finally {
       await opened.close()
     }

@@ -6,7 +6,11 @@ import { startClickHouse, type ClickHouseServer, type ServerOptions } from './se
 import { Sink, type SinkOptions } from './sink.ts'
 import { fedTopics } from './topics.ts'
 
-export type OpenSinkOptions = ServerOptions & Partial<Omit<SinkOptions, 'log' | 'clickHouse'>>
+export type OpenSinkOptions = ServerOptions &
+  Partial<Omit<SinkOptions, 'log' | 'clickHouse'>> & {
+    /** Called before every INSERT of a block: where a test ends the process. */
+    readonly beforeInsert?: () => void
+  }
 
 export interface Warehouse {
   readonly server: ClickHouseServer
@@ -28,6 +32,7 @@ export async function openWarehouse(options: OpenSinkOptions): Promise<Warehouse
   // A configured endpoint has one user for both; then every question says itself that it may not write.
   const settings = server.how === 'configured' && options.writable !== true ? { readonly: '2' } : {}
   const analyst = new ClickHouse({ url, credentials: server.analyst, database: server.database, settings })
+  const writer = options.beforeInsert === undefined ? admin : announced(admin, options.beforeInsert)
   const close = async (): Promise<void> => {
     await Promise.all([outside.close(), admin.close(), analyst.close()])
     await server.stop()
@@ -39,7 +44,7 @@ export async function openWarehouse(options: OpenSinkOptions): Promise<Warehouse
       analyst,
       migrated,
       async sink(log) {
-        const sink = new Sink({ topics: fedTopics, ...options, log, clickHouse: admin })
+        const sink = new Sink({ topics: fedTopics, ...options, log, clickHouse: writer })
         await sink.start()
         return sink
       },
@@ -49,4 +54,13 @@ export async function openWarehouse(options: OpenSinkOptions): Promise<Warehouse
     await close()
     throw error
   }
+}
+
+function announced(client: ClickHouse, before: () => void): ClickHouse {
+  const insert = client.insert.bind(client)
+  client.insert = (...args) => {
+    before()
+    return insert(...args)
+  }
+  return client
 }

@@ -38,7 +38,7 @@ interface Outcome {
 async function rowsOf(data: string): Promise<Outcome['rows']> {
   const server = await openServer(data, { say: () => undefined })
   try {
-    return await tableDigests(server.admin)
+    return await tableDigests(server.analyst)
   } finally {
     await server.close()
   }
@@ -54,9 +54,9 @@ async function setsOf(data: string): Promise<unknown> {
       'producer, payerAccount, transactionId, outcome, reasons, cycleStart, late, score, toString(contributions), amount7d, payments1m'
     const settlements = 'cycleStart, currency, count, gross, net, onUs, toString(positions), toString(bilateral)'
     return await Promise.all([
-      server.admin.rows(`SELECT ${hash(decisions)} FROM decisions`),
-      server.admin.rows(`SELECT ${hash(settlements)} FROM settlements`),
-      server.admin.rows(`SELECT ${hash('instructionId, member, direction, amount')} FROM instructions`),
+      server.analyst.rows(`SELECT ${hash(decisions)} FROM decisions`),
+      server.analyst.rows(`SELECT ${hash(settlements)} FROM settlements`),
+      server.analyst.rows(`SELECT ${hash('instructionId, member, direction, amount')} FROM instructions`),
     ])
   } finally {
     await server.close()
