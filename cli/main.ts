@@ -170,7 +170,7 @@ function exitCodeOf(error: unknown): number {
   if (typeof code === 'string' && code.startsWith('SLUICE_')) {
     const { message } = error as Error
     say(`sluice: ${message.startsWith(code) ? message : `${code}: ${message}`}`)
-    return code.startsWith('SLUICE_IMPORT') ? exitCodes.refused : exitCodes.fault
+    return /^SLUICE_(IMPORT|ASK)_/.test(code) ? exitCodes.refused : exitCodes.fault
   }
   say(error instanceof Error ? (error.stack ?? error.message) : String(error))
   return exitCodes.fault
