@@ -3,7 +3,7 @@
  * and 1,000 at a time. Client and server share the machine; the client speaks HTTP/1.1 by hand so as to take little of it.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +19,8 @@ export interface HttpRate {
   readonly p99Ms: number
   /** Answers other than 202. */
   readonly refused: number
+  /** CPU of the serving process, tasks and tables' feeding included; null where /proc does not tell. */
+  readonly cpuMicrosPerPayment: number | null
 }
 
 export interface HttpBenchOptions {
@@ -43,9 +45,14 @@ export async function httpBench(options: HttpBenchOptions = {}): Promise<HttpRat
   try {
     const port = await portOf(child.stderr.setEncoding('utf8'), exited)
     await step(port, 10, 1)
+    const { pid } = child
     const rates: HttpRate[] = []
     for (const lanes of concurrent) {
-      rates.push(await step(port, lanes, seconds))
+      const before = cpuMillis(pid)
+      const rate = await step(port, lanes, seconds)
+      const after = cpuMillis(pid)
+      const cpu = before === null || after === null ? null : Math.round(((after - before) * 1000) / rate.payments)
+      rates.push({ ...rate, cpuMicrosPerPayment: cpu })
       // What waits for the tables of the step before is not this step's.
       await sleep(500)
     }
@@ -54,6 +61,16 @@ export async function httpBench(options: HttpBenchOptions = {}): Promise<HttpRat
     child.kill('SIGTERM')
     await exited
     rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** User and system time of a process so far; ticks of 10 ms. */
+function cpuMillis(pid: number | undefined): number | null {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * 10
+  } catch {
+    return null
   }
 }
 
@@ -73,7 +90,7 @@ function portOf(words: NodeJS.ReadableStream, exited: Promise<unknown>): Promise
 }
 
 /** Runs so many posters for so many seconds; each sends its next payment when the one before is answered. */
-async function step(port: number, lanes: number, seconds: number): Promise<HttpRate> {
+async function step(port: number, lanes: number, seconds: number): Promise<Omit<HttpRate, 'cpuMicrosPerPayment'>> {
   const latencies: number[] = []
   let refused = 0
   const began = performance.now()
@@ -168,11 +185,11 @@ class Poster {
 /** The table that people read. */
 export const httpTable = (rates: readonly HttpRate[]): string =>
   [
-    '| concurrent posts | payments/s | p50 ms | p99 ms |',
-    '|---:|---:|---:|---:|',
+    '| concurrent posts | payments/s | p50 ms | p99 ms | CPU us per payment |',
+    '|---:|---:|---:|---:|---:|',
     ...rates.map(
-      ({ concurrent, perSecond, p50Ms, p99Ms }) =>
-        `| ${concurrent} | ${perSecond.toLocaleString('en-US')} | ${p50Ms.toFixed(1)} | ${p99Ms.toFixed(1)} |`,
+      ({ concurrent, perSecond, p50Ms, p99Ms, cpuMicrosPerPayment: cpu }) =>
+        `| ${concurrent} | ${perSecond.toLocaleString('en-US')} | ${p50Ms.toFixed(1)} | ${p99Ms.toFixed(1)} | ${cpu ?? '-'} |`,
     ),
   ].join('\n')
 
