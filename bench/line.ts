@@ -10,7 +10,7 @@ import { walk } from '../streams/records.ts'
 import { payments } from '../topologies/payments.ts'
 
 /** Marks go into the topics that feed a table. */
-const tables = new Set(Object.values(topics).flatMap(({ name, table }) => (table === null ? [] : [name])))
+const tables = new Set<string>(Object.values(topics).flatMap(({ name, table }) => (table === null ? [] : [name])))
 
 /** A task that has no state yet. */
 const nothing = { header: null, list: async () => ({ header: null, entries: [] }), kinds: async () => [] }

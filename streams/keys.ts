@@ -1,8 +1,13 @@
 /** An index from key bytes to small dense ids: open addressing over 32-bit hashes, exact on the bytes. */
 
-import { hash32 } from './hash.ts'
+import { hash32, viewOf } from './hash.ts'
 
 const SEED = 0x9747b28c | 0
+/** Rows that are looked ahead: their lines fit a core's own cache. */
+const AHEAD = 256
+/** Bytes of an entry in front of its key: id, length. */
+const HEAD = 8
+
 /** Keys of a batch before their ids are known: slices of `bytes`. */
 export interface KeySlices {
   readonly bytes: Uint8Array
@@ -14,15 +19,18 @@ export class KeyIndex {
   /** Ids are 0 to size - 1. */
   size = 0
   private mask: number
-  /** Pairs: hash, id + 1 (0 = free). */
+  /** Pairs: hash, start of the entry in words (0 = free). So a probe touches two lines: the slot's and the entry's. */
   private slots: Int32Array
+  /** Entries: id, length, key; whole words. The first word stands for none. */
+  private bytes: Uint8Array
+  private words: Int32Array
+  private view: DataView
+  private used = 1
+  /** Start of each id's entry, in words. */
   private starts: Int32Array
-  private lengths: Int32Array
-  private arena: Uint8Array
-  private used = 0
-  private hashes = new Int32Array(0)
+  private hashes = new Int32Array(AHEAD)
   /** Keeps the look-ahead pass from being optimised away. */
-  private sink = 0
+  touched = 0
 
   constructor(capacity = 1024) {
     let slots = 2
@@ -30,32 +38,34 @@ export class KeyIndex {
     this.mask = slots - 1
     this.slots = new Int32Array(slots * 2)
     this.starts = new Int32Array(capacity)
-    this.lengths = new Int32Array(capacity)
-    this.arena = new Uint8Array(capacity * 24)
+    this.words = new Int32Array(capacity * 8)
+    this.bytes = new Uint8Array(this.words.buffer)
+    this.view = new DataView(this.words.buffer)
   }
 
   /**
-   * Finds the ids of the selected rows' keys into `ids[row]`, -1 where the key is not known. Slots are touched in a pass
-   * of their own first, so that cache misses of different rows overlap.
+   * Finds the ids of the selected rows' keys into `ids[row]`, -1 where the key is not known. Slots and entries are touched
+   * in passes of their own first, so that cache misses of different rows overlap.
    */
   findAll(keys: KeySlices, selection: Int32Array, count: number, ids: Int32Array): void {
-    if (this.hashes.length < ids.length) this.hashes = new Int32Array(ids.length)
-    const { hashes, slots, mask, starts, arena } = this
+    for (let from = 0; from < count; from += AHEAD) this.findSome(keys, selection, from, Math.min(count, from + AHEAD), ids)
+  }
+
+  private findSome(keys: KeySlices, selection: Int32Array, from: number, to: number, ids: Int32Array): void {
+    const { hashes, slots, mask, words } = this
     const { bytes, offsets, lengths } = keys
     let touched = 0
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < to; i++) {
       const row = selection[i]
-      hashes[row] = hash32(bytes, offsets[row], lengths[row], SEED)
+      hashes[i - from] = hash32(bytes, offsets[row], lengths[row], SEED)
     }
-    for (let i = 0; i < count; i++) touched ^= slots[((hashes[selection[i]] & mask) << 1) | 1]
-    for (let i = 0; i < count; i++) {
-      const id = slots[((hashes[selection[i]] & mask) << 1) | 1]
-      if (id !== 0) touched ^= arena[starts[id - 1]]
-    }
-    this.sink = touched
-    for (let i = 0; i < count; i++) {
+    const some = to - from
+    for (let i = 0; i < some; i++) touched ^= slots[((hashes[i] & mask) << 1) | 1]
+    for (let i = 0; i < some; i++) touched ^= words[slots[((hashes[i] & mask) << 1) | 1]]
+    this.touched = touched
+    for (let i = from; i < to; i++) {
       const row = selection[i]
-      ids[row] = this.probe(bytes, offsets[row], lengths[row], hashes[row])
+      ids[row] = this.probe(bytes, offsets[row], lengths[row], hashes[i - from])
     }
   }
 
@@ -72,59 +82,70 @@ export class KeyIndex {
 
   /** The key's bytes, valid until the next intern. */
   key(id: number): Uint8Array {
-    return this.arena.subarray(this.starts[id], this.starts[id] + this.lengths[id])
+    const start = this.starts[id]
+    return this.bytes.subarray(start * 4 + HEAD, start * 4 + HEAD + this.words[start + 1])
   }
 
   private probe(bytes: Uint8Array, offset: number, length: number, hash: number): number {
-    const { slots, mask, starts, lengths, arena } = this
+    const { slots, mask, words } = this
     let slot = hash & mask
     for (;;) {
-      const id = slots[(slot << 1) | 1]
-      if (id === 0) return -1
-      if (slots[slot << 1] === hash && lengths[id - 1] === length) {
-        const start = starts[id - 1]
-        let i = 0
-        while (i < length && arena[start + i] === bytes[offset + i]) i++
-        if (i === length) return id - 1
+      const start = slots[(slot << 1) | 1]
+      if (start === 0) return -1
+      if (slots[slot << 1] === hash && words[start + 1] === length && this.isKey(start, bytes, offset, length)) {
+        return words[start]
       }
       slot = (slot + 1) & mask
     }
   }
 
+  private isKey(start: number, bytes: Uint8Array, offset: number, length: number): boolean {
+    const view = viewOf(bytes)
+    let own = start * 4 + HEAD
+    let at = offset
+    for (const end = offset + (length & ~3); at < end; at += 4, own += 4) {
+      if (this.view.getInt32(own) !== view.getInt32(at)) return false
+    }
+    while (at < offset + length) if (this.bytes[own++] !== bytes[at++]) return false
+    return true
+  }
+
   private add(bytes: Uint8Array, offset: number, length: number, hash: number): number {
     if (this.size === this.starts.length) this.grow()
-    if (this.used + length > this.arena.length) {
-      const arena = new Uint8Array(Math.max(this.arena.length * 2, this.used + length))
-      arena.set(this.arena)
-      this.arena = arena
+    const size = 2 + ((length + 3) >> 2)
+    if (this.used + size > this.words.length) {
+      const words = new Int32Array(Math.max(this.words.length * 2, this.used + size))
+      words.set(this.words)
+      this.words = words
+      this.bytes = new Uint8Array(words.buffer)
+      this.view = new DataView(words.buffer)
     }
     const id = this.size++
-    this.arena.set(bytes.subarray(offset, offset + length), this.used)
-    this.starts[id] = this.used
-    this.lengths[id] = length
-    this.used += length
-    this.place(hash, id)
+    const start = this.used
+    this.words[start] = id
+    this.words[start + 1] = length
+    this.bytes.set(bytes.subarray(offset, offset + length), start * 4 + HEAD)
+    this.starts[id] = start
+    this.used += size
+    this.place(hash, start)
     return id
   }
 
-  private place(hash: number, id: number): void {
+  private place(hash: number, start: number): void {
     const { slots, mask } = this
     let slot = hash & mask
     while (slots[(slot << 1) | 1] !== 0) slot = (slot + 1) & mask
     slots[slot << 1] = hash
-    slots[(slot << 1) | 1] = id + 1
+    slots[(slot << 1) | 1] = start
   }
 
   private grow(): void {
     const starts = new Int32Array(this.starts.length * 2)
     starts.set(this.starts)
     this.starts = starts
-    const lengths = new Int32Array(this.lengths.length * 2)
-    lengths.set(this.lengths)
-    this.lengths = lengths
     const old = this.slots
     this.slots = new Int32Array(old.length * 2)
     this.mask = this.slots.length / 2 - 1
-    for (let slot = 0; slot < old.length; slot += 2) if (old[slot + 1] !== 0) this.place(old[slot], old[slot + 1] - 1)
+    for (let slot = 0; slot < old.length; slot += 2) if (old[slot + 1] !== 0) this.place(old[slot], old[slot + 1])
   }
 }

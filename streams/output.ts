@@ -3,8 +3,7 @@
  * Outputs of a step are ordered by (input row, index); marks stand after the outputs of their row and take no seq.
  */
 
-import type { Arena } from './arena.ts'
-import { compileEncoder, type Encode } from './avro/encode.ts'
+import { compileEncoder, type Encode, type WriteField } from './avro/encode.ts'
 import { columnFor } from './avro/columns.ts'
 import { objectCodec, wire, type ObjectCodec } from './avro/object.ts'
 import type { Batch, NumberColumn, TextColumn } from './batch.ts'

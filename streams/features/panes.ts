@@ -74,14 +74,20 @@ export class PaneLists implements Aggregate {
     }
   }
 
-  /** Touches the first lines of the rows' blocks, so that cache misses of different rows overlap. */
+  /** Touches the header and the newest pairs of the rows' blocks, so that cache misses of different rows overlap. */
   private lookAhead(selection: Int32Array, ids: Int32Array, from: number, to: number): void {
     const { places, windows } = this
     for (let i = from; i < to; i++) if (places[ids[selection[i]]] === 0) this.begin(ids[selection[i]])
-    const { words } = this
+    const { words, ints } = this
     let touched = 0
-    for (let line = 0; line <= windows.length; line++) {
-      for (let i = from; i < to; i++) touched += words[places[ids[selection[i]]] + line * 8]
+    for (let i = from; i < to; i++) touched += ints[(places[ids[selection[i]]] + 1) * 2]
+    for (let w = 0; w < windows.length; w++) {
+      for (let i = from; i < to; i++) {
+        const base = places[ids[selection[i]]]
+        const at = (base + w * 2 + 1) * 2
+        const last = head(ints[at]) + size(ints[at]) - 1
+        touched += words[base + ring(ints[at + 1]) + (last & mask(ints[at + 1])) * 2]
+      }
     }
     this.touched = touched
   }
