@@ -25,9 +25,12 @@ export interface Fetched {
    * The caller's own: they stay as they are whatever happens afterwards.
    */
   readonly bytes: Uint8Array
-  /** Offset to ask for next: after the last record in `bytes`, or the asked offset when `bytes` is empty. */
+  /**
+   * Offset to ask for next: after the last record in `bytes`; when `bytes` is empty the asked offset, or a later one
+   * when what lies between is nothing for readers (Kafka: markers, records that were given up).
+   */
   readonly nextOffset: number
-  /** End of what is committed: the offset that the next record will get. */
+  /** End of what is committed: the offset that the next record will get, or one before it where offsets have gaps. */
   readonly endOffset: number
 }
 

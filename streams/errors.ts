@@ -57,6 +57,18 @@ export const faults = {
     cause: 'The parts of the data directory do not fit together.',
     action: 'Restore the whole directory from one backup, or begin with an empty directory and import again.',
   },
+  SLUICE_STORE_EVICTS: {
+    cause: 'The Redis server may throw entries away when memory is short, which would be lost state without a word.',
+    action: 'Set maxmemory-policy to noeviction on that server (CONFIG SET and in its file), then start again.',
+  },
+  SLUICE_BROKER_FAILED: {
+    cause: 'A Kafka broker could not be reached, gave no answer or refused; what was sent may have taken effect or not.',
+    action: 'None when it passes: recovery reads what was committed. Otherwise check the brokers and the network.',
+  },
+  SLUICE_BROKER_UNFIT: {
+    cause: 'The Kafka cluster does not offer the transaction protocol that exactly-once rests on.',
+    action: 'Use Kafka 4.2, with transaction.version at 2 (kafka-features.sh upgrade --feature transaction.version=2).',
+  },
   SLUICE_CLOSED: {
     cause: 'The store was closed while it was in use.',
     action: 'None when the process is stopping; otherwise look for the error before this one.',

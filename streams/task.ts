@@ -154,12 +154,21 @@ export class Task {
   /** Waits for commits in flight, and writes the whole state behind. */
   private async settle(): Promise<void> {
     while (this.commits.length > 0) await this.commits.shift()
-    await this.applying
-    if (this.processor.dirtyEntries > 0 && this.stored < this.committed) {
-      this.takeDelta(this.committed)
+    for (;;) {
+      while (this.applying !== null) await this.applying
+      this.raise()
+      if (this.waiting === null && this.processor.dirtyEntries > 0) this.takeDelta(this.committed)
+      if (this.waiting === null) return
+      await this.prove()
       await this.applyWaiting()
     }
-    this.raise()
+  }
+
+  /** Where a commit is proven only by the one behind it (K3), an empty one at the same position is that one. */
+  private async prove(): Promise<void> {
+    const writer = this.writer as Writer
+    if (writer.proven >= this.committed) return
+    await writer.commit({ appends: [], position: this.committed, metadata: this.processor.metadata() })
   }
 
   private raise(): void {

@@ -3,31 +3,27 @@ import { expect, it } from 'vitest'
 import type { Log, TopicPartition, Writer } from '../../streams/backend.ts'
 import { FencedError, OffsetGoneError } from '../../streams/errors.ts'
 import { batches, batchOf, recordsOf } from './batches.ts'
+import { expectThere, MEGABYTE, readAll, valuesOf } from './reading.ts'
 import type { Tools } from './suite.ts'
 
-const MEGABYTE = 1 << 20
-
-/** All records from an offset on, by reads of about `maxBytes`. */
-async function readAll(
-  log: Log,
-  at: TopicPartition,
-  from = 0,
-  maxBytes = MEGABYTE,
-): Promise<{ offset: number; value: string }[]> {
-  const records: { offset: number; value: string }[] = []
-  for (let offset = from; ;) {
-    const { bytes, nextOffset } = await log.read(at, offset, maxBytes, 0)
-    if (bytes.length === 0) return records.filter((record) => record.offset >= from)
-    records.push(...recordsOf(bytes))
-    expect(nextOffset).toBeGreaterThan(offset)
-    offset = nextOffset
-  }
-}
-
-const valuesOf = (records: { value: string }[]): string[] => records.map((record) => record.value)
-
-export function logRules({ subject, fresh, needs }: Tools): void {
+export function logRules({ subject, fresh, gaps, needs }: Tools): void {
   const log = (): Log => subject().backend.log
+
+  /** The records as a log without gaps numbers them, from `first` on; offsets ascend in any case. */
+  function numbered(records: { offset: number; value: string }[], first = 0): { offset: number; value: string }[] {
+    if (!gaps) return records
+    for (const [index, { offset }] of records.entries()) {
+      expect(offset).toBeGreaterThan(index === 0 ? first - 1 : records[index - 1].offset)
+    }
+    return records.map(({ value }, index) => ({ offset: first + index, value }))
+  }
+
+  /** Where a partition ends: `end`, or behind it where there are gaps. Returns where. */
+  async function expectEnd(at: TopicPartition, end: number): Promise<number> {
+    const bounds = await log().bounds(at)
+    expect({ ...bounds, end: gaps ? Math.min(bounds.end, end) : bounds.end }).toEqual({ start: 0, end })
+    return bounds.end
+  }
 
   async function topic(partitions = 2): Promise<string> {
     const name = fresh('topic')
@@ -70,8 +66,10 @@ export function logRules({ subject, fresh, needs }: Tools): void {
       metadata: '',
     })
     await put(writer, at, 2, 'e', 'f')
-    expect(await readAll(log(), at)).toEqual(['a', 'b', 'c', 'd', 'e', 'f'].map((value, offset) => ({ offset, value })))
-    expect(await log().bounds(at)).toEqual({ start: 0, end: 6 })
+    const records = await readAll(log(), at)
+    expect(numbered(records)).toEqual(['a', 'b', 'c', 'd', 'e', 'f'].map((value, offset) => ({ offset, value })))
+    expect(records[0].offset).toBe(0)
+    await expectEnd(at, 6)
     expect(await log().bounds({ ...at, partition: 1 })).toEqual({ start: 0, end: 0 })
   })
 
@@ -87,7 +85,7 @@ export function logRules({ subject, fresh, needs }: Tools): void {
       metadata: '',
     })
     expect(shared).toEqual(before)
-    expect(await readAll(log(), { topic: name, partition: 0 })).toEqual([
+    expect(numbered(await readAll(log(), { topic: name, partition: 0 }))).toEqual([
       { offset: 0, value: 'x' },
       { offset: 1, value: 'tick' },
     ])
@@ -108,12 +106,14 @@ export function logRules({ subject, fresh, needs }: Tools): void {
     }
     const first = await log().read(at, 0, MEGABYTE, 0)
     const copy = first.bytes.slice()
-    for (let offset = 0; offset <= values.length; offset++) {
+    const end = await expectEnd(at, values.length)
+    const offsets = (await readAll(log(), at)).map(({ offset }) => offset)
+    for (const [index, offset] of [...offsets, end].entries()) {
       for (const size of [1, 300, MEGABYTE]) {
-        expect(valuesOf(await readAll(log(), at, offset, size))).toEqual(values.slice(offset))
+        expect(valuesOf(await readAll(log(), at, offset, size))).toEqual(values.slice(index))
       }
       const small = await log().read(at, offset, 1, 0)
-      expect(small.endOffset).toBe(values.length)
+      expect(small.endOffset).toBe(end)
       expect(recordsOf(small.bytes).length).toBeLessThanOrEqual(4)
     }
     expect((await log().read(at, 0, MEGABYTE, 0)).bytes).toEqual(copy)
@@ -204,10 +204,11 @@ export function logRules({ subject, fresh, needs }: Tools): void {
     const writer = await log().writer(fresh('writer'))
     const commits = 60
     const reading = (async () => {
-      for (let offset = 0; offset < commits;) {
-        const { nextOffset } = await log().read({ topic: name, partition: 0 }, offset, 1, 2_000)
-        for (const partition of [1, 2])
-          expect((await log().bounds({ topic: name, partition })).end).toBeGreaterThanOrEqual(nextOffset)
+      for (let [offset, seen] = [0, 0]; seen < commits;) {
+        const { bytes, nextOffset } = await log().read({ topic: name, partition: 0 }, offset, 1, 2_000)
+        expect(bytes.length).toBeGreaterThan(0)
+        seen += recordsOf(bytes).length
+        for (const partition of [1, 2]) await expectThere(log(), { topic: name, partition }, seen, gaps ? 10_000 : 0)
         offset = nextOffset
       }
     })()
@@ -310,11 +311,15 @@ export function logRules({ subject, fresh, needs }: Tools): void {
   it('says that an offset is gone, or not there yet by more than nothing', async () => {
     const at = { topic: await topic(), partition: 0 }
     await put(await log().writer(fresh('writer')), at, 1, 'a', 'b')
-    expect(await log().read(at, 2, 1, 0)).toEqual({ bytes: new Uint8Array(0), nextOffset: 2, endOffset: 2 })
-    for (const offset of [-1, 3, 1000]) {
-      await expect(log().read(at, offset, 1, 0)).rejects.toMatchObject({ code: 'SLUICE_OFFSET_GONE', start: 0, end: 2 })
+    const end = await expectEnd(at, 2)
+    for (const offset of [2, end]) {
+      const nothing = { bytes: new Uint8Array(0), nextOffset: end, endOffset: end }
+      expect(await log().read(at, offset, 1, 0)).toEqual(nothing)
     }
-    await expect(log().read(at, 3, 1, 0)).rejects.toBeInstanceOf(OffsetGoneError)
+    for (const offset of [-1, end + 1, 1000]) {
+      await expect(log().read(at, offset, 1, 0)).rejects.toMatchObject({ code: 'SLUICE_OFFSET_GONE', start: 0, end })
+    }
+    await expect(log().read(at, end + 1, 1, 0)).rejects.toBeInstanceOf(OffsetGoneError)
   })
 
   it('waits for a commit as long as it is asked to', async () => {
@@ -328,8 +333,9 @@ export function logRules({ subject, fresh, needs }: Tools): void {
       expect(recordsOf(bytes)).toEqual([{ offset: 0, value: 'here' }])
       expect(nextOffset).toBe(1)
     }
-    const nothing = await log().read(at, 1, 1, 30)
-    expect(nothing).toEqual({ bytes: new Uint8Array(0), nextOffset: 1, endOffset: 1 })
+    const end = await expectEnd(at, 1)
+    const nothing = await log().read(at, end, 1, 30)
+    expect(nothing).toEqual({ bytes: new Uint8Array(0), nextOffset: end, endOffset: end })
   })
 
   needs('trim', 'forgets records by retention, and says from where on it has them', async () => {
@@ -367,6 +373,6 @@ export function logRules({ subject, fresh, needs }: Tools): void {
     const again = await log().writer(writer.id)
     expect(again.committed).toEqual({ position: 2, metadata: 'at 2' })
     await put(again, emptied, 3, 'e')
-    expect(await readAll(log(), emptied, 2)).toEqual([{ offset: 2, value: 'e' }])
+    expect(numbered(await readAll(log(), emptied, 2), 2).at(-1)).toEqual({ offset: 2, value: 'e' })
   })
 }

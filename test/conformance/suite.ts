@@ -24,6 +24,11 @@ export type Feature = 'reopen' | 'trim'
 export interface Conformance {
   /** Why a feature is not there; its tests are skipped with these words. */
   readonly skips?: Partial<Record<Feature, string>>
+  /**
+   * The log keeps offsets that no reader sees (markers behind commits, records that were given up): offsets ascend, but
+   * not by one, and a partition ends behind the last record.
+   */
+  readonly gaps?: boolean
 }
 
 export interface Tools {
@@ -31,11 +36,16 @@ export interface Tools {
   readonly subject: () => Subject
   /** A name that no other test uses. */
   readonly fresh: (what: string) => string
+  readonly gaps: boolean
   /** A test that needs a feature. */
   readonly needs: (feature: Feature, title: string, test: () => Promise<void>) => void
 }
 
-export function conformance(name: string, open: () => Promise<Subject>, { skips = {} }: Conformance = {}): void {
+export function conformance(
+  name: string,
+  open: () => Promise<Subject>,
+  { skips = {}, gaps = false }: Conformance = {},
+): void {
   describe(`${name} keeps the rules of the seam`, () => {
     let subject: Subject
     let names = 0
@@ -46,6 +56,7 @@ export function conformance(name: string, open: () => Promise<Subject>, { skips 
     const tools: Tools = {
       subject: () => subject,
       fresh: (what) => `${what}-${++names}`,
+      gaps,
       needs(feature, title, test) {
         it(`${title}`, async ({ skip }) => {
           const reason = skips[feature]

@@ -1,0 +1,6 @@
+-- Takes over a task's state: raises the owner's epoch, so that an earlier owner's apply answers 'fenced'.
+-- Input:  KEYS[1] header; ARGV[1] id of a new incarnation, used when the task has none
+-- Output: incarnation, epoch, position, metadata; position and metadata are nil when the task has no state yet
+redis.call('HSETNX', KEYS[1], 'incarnation', ARGV[1])
+redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+return redis.call('HMGET', KEYS[1], 'incarnation', 'epoch', 'position', 'metadata')

@@ -1,0 +1,51 @@
+-- Applies a delta: compare-and-set on (incarnation, epoch, position). Everything is checked before the first write,
+-- for Redis takes nothing back; only HSET, HDEL, UNLINK, SADD, SREM follow, on keys whose types were checked.
+-- Input:  KEYS[1] header, KEYS[2] set of the kinds, KEYS[3..] the hash of each kind that the delta touches
+--         ARGV[1] incarnation, [2] epoch, [3] from, [4] to, [5] metadata, then for each kind: its name,
+--         1 to drop it first or 0, number of fields to remove, number of fields to put, the fields, field and value pairs
+-- Output: 'applied' | 'repeated' (the state is at `to` already)
+--         | 'fenced' or 'moved', then incarnation, epoch, position, metadata as they are
+local header = redis.call('HMGET', KEYS[1], 'incarnation', 'epoch', 'position', 'metadata')
+local function refuse(result)
+  return { result, header[1], header[2], header[3], header[4] }
+end
+if not header[2] then return refuse('moved') end
+if header[2] ~= ARGV[2] then return refuse('fenced') end
+if header[1] ~= ARGV[1] then return refuse('moved') end
+if (header[3] or '0') ~= ARGV[3] then
+  if header[3] == ARGV[4] then return { 'repeated' } end
+  return refuse('moved')
+end
+for index = 3, #KEYS do
+  local kind = redis.call('TYPE', KEYS[index]).ok
+  if kind ~= 'hash' and kind ~= 'none' then
+    return redis.error_reply('SLUICE key ' .. KEYS[index] .. ' holds a ' .. kind)
+  end
+end
+
+-- Lua unpacks about 8000 values at most; an even number, so that no pair is cut.
+local CHUNK = 4000
+local at = 6
+local function each(command, key, count)
+  local last = at + count - 1
+  while at <= last do
+    local chunk = math.min(last, at + CHUNK - 1)
+    redis.call(command, key, unpack(ARGV, at, chunk))
+    at = chunk + 1
+  end
+end
+for index = 3, #KEYS do
+  local name, drop = ARGV[at], ARGV[at + 1]
+  local removes, puts = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  at = at + 4
+  if drop == '1' then redis.call('UNLINK', KEYS[index]) end
+  each('HDEL', KEYS[index], removes)
+  each('HSET', KEYS[index], 2 * puts)
+  if puts > 0 then
+    redis.call('SADD', KEYS[2], name)
+  elseif redis.call('EXISTS', KEYS[index]) == 0 then
+    redis.call('SREM', KEYS[2], name)
+  end
+end
+redis.call('HSET', KEYS[1], 'position', ARGV[4], 'metadata', ARGV[5])
+return { 'applied' }

@@ -1,0 +1,16 @@
+-- Forgets a task's state whole. The epoch stays, so that it never falls; the incarnation is a new one, so that the
+-- owner's next apply answers 'moved'.
+-- Input:  KEYS[1] header, KEYS[2] set of the kinds, KEYS[3..] their hashes; ARGV[1] id of the new incarnation,
+--         ARGV[2..] names of the kinds as the caller has read them
+-- Output: 1, or 0 when other kinds have come meanwhile: read them again
+if redis.call('SCARD', KEYS[2]) ~= #ARGV - 1 then return 0 end
+for index = 2, #ARGV do
+  if redis.call('SISMEMBER', KEYS[2], ARGV[index]) == 0 then return 0 end
+end
+if redis.call('EXISTS', KEYS[1]) == 0 then return 1 end
+redis.call('HSET', KEYS[1], 'incarnation', ARGV[1])
+redis.call('HDEL', KEYS[1], 'position', 'metadata')
+for index = 2, #KEYS do
+  redis.call('UNLINK', KEYS[index])
+end
+return 1

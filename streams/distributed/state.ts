@@ -1,0 +1,214 @@
+/**
+ * The state on Redis: per task a header, the set of its kinds, and one hash per kind, all in one slot.
+ *
+ * Every operation is one Lua script (scripts/), so one atomic unit; a time-out is no answer, and an apply that is sent
+ * again says `repeated`. Nothing ever expires: a time to live is a clock.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { Applied, Delta, State, StateHeader, StateKey, TaskState } from '../backend.ts'
+import { assertName } from '../embedded/keys.ts'
+import { assertDelta } from '../embedded/state.ts'
+import { CodedError } from '../errors.ts'
+import { stateKey } from './names.ts'
+import { script, type Argument } from './script.ts'
+
+const scripts = {
+  acquire: script('acquire'),
+  read: script('read'),
+  list: script('list'),
+  kinds: script('kinds'),
+  apply: script('apply'),
+  drop: script('drop'),
+}
+
+type Picture = { header: StateHeader | null; entries: { key: Uint8Array; value: Uint8Array }[] }
+type Value = Buffer | null
+
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+function headerOf([incarnation, epoch, position, metadata]: readonly Value[]): StateHeader | null {
+  if (incarnation === null || position === null) return null
+  return {
+    incarnation: incarnation.toString(),
+    epoch: Number(epoch),
+    position: Number(position),
+    metadata: (metadata ?? '').toString(),
+  }
+}
+
+export class RedisState implements State {
+  readonly #redis: Redis
+  readonly #prefix: string
+
+  constructor(redis: Redis, prefix: string) {
+    this.#redis = redis
+    this.#prefix = prefix
+  }
+
+  async acquire(task: string): Promise<TaskState> {
+    assertName('task', task)
+    const keys = new TaskKeys(this.#prefix, task)
+    const found = (await this.run('acquire', task, [keys.header], [randomUUID()])) as Value[]
+    const [incarnation, epoch] = [String(found[0]), String(found[1])]
+    return new RedisTaskState(this, task, keys, incarnation, epoch, headerOf(found))
+  }
+
+  async peek(task: string, kind: string): Promise<Picture> {
+    const keys = new TaskKeys(this.#prefix, task)
+    return pictureOf(await this.run('list', task, [keys.header, keys.kind(kind)], ['']))
+  }
+
+  async drop(task: string): Promise<void> {
+    const keys = new TaskKeys(this.#prefix, task)
+    // An owner that still writes may add a kind between the two; a few rounds are more than it can.
+    for (let round = 0; round < 100; round++) {
+      const kinds = ((await this.run('kinds', task, [keys.kinds], [])) as Buffer[]).map(String)
+      const all = [keys.header, keys.kinds, ...kinds.map((kind) => keys.kind(kind))]
+      if ((await this.run('drop', task, all, [randomUUID(), ...kinds])) === 1) return
+    }
+    throw new CodedError('SLUICE_STORE_FAILED', `state of ${task}: it is written faster than it can be dropped`)
+  }
+
+  async run(name: keyof typeof scripts, task: string, keys: string[], args: Argument[]): Promise<unknown> {
+    if (this.#redis.status === 'end') throw new CodedError('SLUICE_CLOSED', `state of ${task}`)
+    try {
+      return await scripts[name](this.#redis, keys, args)
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      throw new CodedError('SLUICE_STORE_FAILED', `state of ${task}, ${name}: ${text}`, { cause: error })
+    }
+  }
+}
+
+class TaskKeys {
+  readonly #tag: string
+
+  constructor(prefix: string, task: string) {
+    this.#tag = stateKey(prefix, task)
+  }
+
+  get header(): string {
+    return `${this.#tag}:header`
+  }
+
+  get kinds(): string {
+    return `${this.#tag}:kinds`
+  }
+
+  kind(kind: string): string {
+    return `${this.#tag}:kind:${kind}`
+  }
+}
+
+/** Entries by ascending key bytes. */
+function pictureOf(answer: unknown): Picture {
+  const values = answer as Value[]
+  const entries: { key: Uint8Array; value: Uint8Array }[] = []
+  for (let at = 4; at < values.length; at += 2) {
+    entries.push({ key: new Uint8Array(values[at] as Buffer), value: new Uint8Array(values[at + 1] as Buffer) })
+  }
+  entries.sort((a, b) => Buffer.compare(a.key, b.key))
+  return { header: headerOf(values), entries }
+}
+
+class RedisTaskState implements TaskState {
+  readonly header: StateHeader | null
+  readonly #state: RedisState
+  readonly #task: string
+  readonly #keys: TaskKeys
+  readonly #incarnation: string
+  readonly #epoch: string
+
+  constructor(
+    state: RedisState,
+    task: string,
+    keys: TaskKeys,
+    incarnation: string,
+    epoch: string,
+    header: StateHeader | null,
+  ) {
+    this.#state = state
+    this.#task = task
+    this.#keys = keys
+    this.#incarnation = incarnation
+    this.#epoch = epoch
+    this.header = header
+  }
+
+  async read(keys: readonly StateKey[]): ReturnType<TaskState['read']> {
+    const kinds = new Map<string, number[]>()
+    for (const [index, { kind }] of keys.entries()) {
+      const own = kinds.get(kind)
+      if (own === undefined) kinds.set(kind, [index])
+      else own.push(index)
+    }
+    const args: Argument[] = []
+    for (const own of kinds.values()) {
+      args.push(String(own.length))
+      for (const index of own) args.push(bufferOf(keys[index].key))
+    }
+    const hashes = [...kinds.keys()].map((kind) => this.#keys.kind(kind))
+    const found = (await this.#state.run('read', this.#task, [this.#keys.header, ...hashes], args)) as Value[]
+    const values: (Uint8Array | undefined)[] = Array.from({ length: keys.length })
+    let at = 4
+    for (const own of kinds.values()) {
+      for (const index of own) {
+        const value = found[at++] ?? null
+        values[index] = value === null ? undefined : new Uint8Array(value)
+      }
+    }
+    return { header: headerOf(found), values }
+  }
+
+  async list(kind: string, prefix?: Uint8Array): Promise<Picture> {
+    const begin = prefix === undefined ? '' : bufferOf(prefix)
+    const keys = [this.#keys.header, this.#keys.kind(kind)]
+    return pictureOf(await this.#state.run('list', this.#task, keys, [begin]))
+  }
+
+  async kinds(): Promise<string[]> {
+    const found = (await this.#state.run('kinds', this.#task, [this.#keys.kinds], [])) as Buffer[]
+    return found.map(String).sort()
+  }
+
+  async apply(delta: Delta): Promise<Applied> {
+    assertDelta(delta)
+    const changes = changesOf(delta)
+    const args: Argument[] = [this.#incarnation, this.#epoch, String(delta.from), String(delta.to), delta.metadata]
+    for (const [kind, { drop, removes, puts }] of changes) {
+      args.push(kind, drop ? '1' : '0', String(removes.length), String(puts.length / 2))
+      // Appended one by one: a delta may have more entries than a call may have arguments.
+      for (const key of removes) args.push(key)
+      for (const each of puts) args.push(each)
+    }
+    const keys = [this.#keys.header, this.#keys.kinds, ...[...changes.keys()].map((kind) => this.#keys.kind(kind))]
+    const [result, ...header] = (await this.#state.run('apply', this.#task, keys, args)) as [Buffer, ...Value[]]
+    const said = String(result)
+    if (said === 'applied' || said === 'repeated') return { result: said }
+    return { result: said === 'fenced' ? 'fenced' : 'moved', header: headerOf(padded(header)) }
+  }
+}
+
+/** Redis ends an array at its last value that is not nil. */
+const padded = (header: readonly Value[]): Value[] => Array.from({ length: 4 }, (_, index) => header[index] ?? null)
+
+interface Change {
+  drop: boolean
+  readonly removes: Buffer[]
+  /** Field, value, field, value ... */
+  readonly puts: Buffer[]
+}
+
+function changesOf({ dropKinds, removes, puts }: Delta): Map<string, Change> {
+  const changes = new Map<string, Change>()
+  const changeOf = (kind: string): Change => {
+    let change = changes.get(kind)
+    if (change === undefined) changes.set(kind, (change = { drop: false, removes: [], puts: [] }))
+    return change
+  }
+  for (const kind of dropKinds) changeOf(kind).drop = true
+  for (const { kind, key } of removes) changeOf(kind).removes.push(bufferOf(key))
+  for (const { kind, key, value } of puts) changeOf(kind).puts.push(bufferOf(key), bufferOf(value))
+  return changes
+}

@@ -1,0 +1,259 @@
+/**
+ * A writer on Kafka: one transactional producer of the newest protocol, on its own, with no retry of what is indefinite.
+ *
+ * A commit: records (Produce v12), then the position with its metadata (TxnOffsetCommit v5), then EndTxn v5, sent once.
+ * Asked again is only what a broker has refused without effect: CONCURRENT_TRANSACTIONS while it still completes the
+ * transaction before, or a leader that moved. Acknowledged means decided, and the markers follow: a commit resolves when
+ * they are seen, so that whoever reads after it sees it, and the next transaction does not meet a broker that waits.
+ * Position n is proven when the first request of the transaction behind it was accepted, or a fence has read it.
+ */
+import { initProducerIdV5, listOffsetsV7, offsetFetchV8 } from '@platformatic/kafka'
+import type { Commit, TopicPartition, Writer } from '../backend.ts'
+import { splitBatches } from '../embedded/batches.ts'
+import { assertCommit } from '../embedded/log.ts'
+import { CodedError, FencedError } from '../errors.ts'
+import { stamped } from './wire/batches.ts'
+import { type Cluster, sleep } from './wire/cluster.ts'
+import { brokerError, BrokerError, isFenced, isPassing } from './wire/errors.ts'
+import { endTransaction, produce, READ_COMMITTED, txnOffsetCommit, type ProducePart } from './wire/requests.ts'
+
+export interface WriterNames {
+  readonly transactionalId: string
+  readonly group: string
+  readonly ledgerTopic: string
+  /** A topic's name in Kafka. */
+  readonly topic: (name: string) => string
+  readonly transactionTimeoutMs: number
+}
+
+type Committed = { readonly position: number; readonly metadata: string }
+
+const PRODUCE_MS = 20_000
+/** A broker refuses a position as unstable while the markers of its transaction are on their way: 0.7 ms, at most 15. */
+const VISIBLE_PAUSE_MS = 1
+
+/** Position and metadata that a ledger group has. `stable`: waits until no transaction is pending there. */
+export async function readLedger(cluster: Cluster, names: WriterNames, stable: boolean): Promise<Committed | null> {
+  const { group, ledgerTopic } = names
+  const request = [{ groupId: group, memberEpoch: -1, topics: [{ name: ledgerTopic, partitionIndexes: [0, 1] }] }]
+  const answer = await cluster.coordinator('group', group, (c) => offsetFetchV8.api.async(c, request, stable))
+  const partitions = answer.groups[0].topics[0].partitions
+  const found = (index: number): Committed | null => {
+    const at = partitions.find((partition) => partition.partitionIndex === index)
+    if (at === undefined || at.committedOffset < 0n) return null
+    return { position: index === 0 ? Number(at.committedOffset) : -1, metadata: at.metadata ?? '' }
+  }
+  return found(0) ?? found(1)
+}
+
+/** Fences every earlier writer of the id, then reads what it committed. */
+export async function fence(cluster: Cluster, id: string, names: WriterNames): Promise<KafkaWriter> {
+  try {
+    const { transactionalId, transactionTimeoutMs } = names
+    const producer = await cluster.coordinator('transaction', transactionalId, (c) =>
+      initProducerIdV5.api.async(c, transactionalId, transactionTimeoutMs, -1n, -1),
+    )
+    const committed = await readLedger(cluster, names, true)
+    return new KafkaWriter(cluster, id, names, committed, producer.producerId, producer.producerEpoch)
+  } catch (error) {
+    throw brokerError(error, `writer ${id}`)
+  }
+}
+
+export class KafkaWriter implements Writer {
+  readonly id: string
+  readonly committed: Committed | null
+  readonly maxInFlight = 1
+  proven: number
+  readonly #cluster: Cluster
+  readonly #names: WriterNames
+  /** By topic and partition: sequence number of the next record, from 0 in every epoch. */
+  readonly #sequences = new Map<string, number>()
+  #producerId: bigint
+  #epoch: number
+  #position: number | null
+  #broken = false
+  #fenced = false
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    cluster: Cluster,
+    id: string,
+    names: WriterNames,
+    committed: Committed | null,
+    producerId: bigint,
+    epoch: number,
+  ) {
+    this.#cluster = cluster
+    this.id = id
+    this.#names = names
+    this.committed = committed
+    this.proven = committed?.position ?? 0
+    this.#position = committed?.position ?? null
+    this.#producerId = producerId
+    this.#epoch = epoch
+  }
+
+  commit(commit: Commit): Promise<void> {
+    const done = this.#last.then(() => this.#commit(commit))
+    // The caller sees the error; those behind find the writer broken.
+    this.#last = done.catch(() => undefined)
+    return done
+  }
+
+  async #commit(commit: Commit): Promise<void> {
+    if (this.#fenced) throw new FencedError(`writer ${this.id}`)
+    if (this.#broken) throw new CodedError('SLUICE_WRITER_BROKEN', `writer ${this.id}`)
+    try {
+      const rounds = await this.#checked(commit)
+      const ends = new Map<string, TopicPartition & { end: number }>()
+      for (const round of rounds) await this.#produce(round, ends)
+      await this.#sendPosition(commit)
+      await this.#end()
+      this.#position = commit.position
+      await this.#visible([...ends.values()])
+    } catch (error) {
+      this.#broken = true
+      this.#fenced = isFenced(error)
+      if (this.#fenced) throw new FencedError(`writer ${this.id}`)
+      if (error instanceof BrokerError || !(error instanceof Error) || 'code' in error) {
+        throw brokerError(error, `writer ${this.id}, commit at ${commit.position}`)
+      }
+      throw error
+    }
+  }
+
+  /** The commit as rounds of at most one batch per partition, which is what a Produce request takes. Sends nothing. */
+  async #checked(commit: Commit): Promise<ProducePart[][]> {
+    assertCommit(commit, this.#position)
+    const rounds: ProducePart[][] = []
+    const used = new Map<string, number>()
+    for (const { topic, partition, batches } of commit.appends) {
+      const name = this.#names.topic(topic)
+      for (const { bytes } of splitBatches(batches, 1)) {
+        const round = used.get(`${name}/${partition}`) ?? 0
+        used.set(`${name}/${partition}`, round + 1)
+        if (round === rounds.length) rounds.push([])
+        rounds[round].push({ topic: name, partition, batch: bytes })
+      }
+      await this.#cluster.ask(`${topic}/${partition}`, () => this.#cluster.leaderOf(name, partition))
+    }
+    return rounds
+  }
+
+  /** Appends one batch to each of some partitions; those that a broker has refused for now are asked again. */
+  async #produce(round: ProducePart[], ends: Map<string, TopicPartition & { end: number }>): Promise<void> {
+    const { transactionalId } = this.#names
+    const sequences = new Map(round.map((part) => [partName(part), this.#sequences.get(partName(part)) ?? 0]))
+    let waiting = round.map((part) => ({
+      ...part,
+      batch: stamped(part.batch, this.#producerId, this.#epoch, sequences.get(partName(part))!),
+    }))
+    await this.#cluster.ask(
+      `writer ${this.id}`,
+      async () => {
+        const refused: ProducePart[] = []
+        let error: unknown = null
+        for (const [node, parts] of await this.#byLeader(waiting)) {
+          const answers = await this.#cluster.once(node, (c) => produce.async(c, transactionalId, PRODUCE_MS, parts))
+          for (const part of parts) {
+            const answer = answers.find(({ topic, partition }) => topic === part.topic && partition === part.partition)
+            if (answer === undefined) throw new BrokerError('Produce', `no answer for ${partName(part)}`)
+            if (answer.error !== null) {
+              if (!isPassing(answer.error)) throw answer.error
+              error = answer.error
+              refused.push(part)
+              if (answer.error.reason !== 'CONCURRENT_TRANSACTIONS') this.#cluster.forgetTopic(part.topic)
+              continue
+            }
+            this.#prove()
+            const records = recordsOf(part.batch)
+            this.#sequences.set(partName(part), sequences.get(partName(part))! + records)
+            const { topic, partition } = part
+            ends.set(partName(part), { topic, partition, end: answer.baseOffset + records })
+          }
+        }
+        waiting = refused
+        if (error !== null) throw error as Error
+      },
+      undefined,
+      isPassing,
+    )
+  }
+
+  async #byLeader(parts: readonly ProducePart[]): Promise<Map<{ host: string; port: number }, ProducePart[]>> {
+    const leaders = new Map<{ host: string; port: number }, ProducePart[]>()
+    for (const part of parts) {
+      const node = await this.#cluster.leaderOf(part.topic, part.partition)
+      const own = leaders.get(node)
+      if (own === undefined) leaders.set(node, [part])
+      else own.push(part)
+    }
+    return leaders
+  }
+
+  async #sendPosition({ position, metadata }: Commit): Promise<void> {
+    const { transactionalId, group, ledgerTopic } = this.#names
+    const at = {
+      partitionIndex: position < 0 ? 1 : 0,
+      committedOffset: BigInt(Math.max(position, 0)),
+      committedLeaderEpoch: -1,
+      committedMetadata: metadata,
+    }
+    const topics = [{ name: ledgerTopic, partitions: [at] }]
+    await this.#cluster.coordinator(
+      'group',
+      group,
+      (c) => txnOffsetCommit.async(c, transactionalId, group, this.#producerId, this.#epoch, -1, '', null, topics),
+      isPassing,
+    )
+    this.#prove()
+  }
+
+  /** The first request of a transaction was accepted: the one before is complete, whatever crashes now. */
+  #prove(): void {
+    this.proven = Math.max(this.proven, this.#position ?? 0)
+  }
+
+  /** Once: whatever comes back but yes leaves the outcome open, and the next fence decides (safeguard 5). */
+  async #end(): Promise<void> {
+    const { transactionalId } = this.#names
+    const coordinator = await this.#cluster.coordinatorOf('transaction', transactionalId)
+    const ended = await this.#cluster.once(coordinator, (c) =>
+      endTransaction.async(c, transactionalId, this.#producerId, this.#epoch, true),
+    )
+    this.#producerId = ended.producerId
+    this.#epoch = ended.epoch
+    this.#sequences.clear()
+  }
+
+  /** Waits for the markers: the position can be read, and readers get past the records. */
+  async #visible(ends: readonly (TopicPartition & { end: number })[]): Promise<void> {
+    const passed = ends.map(async ({ topic, partition, end }) => {
+      while ((await stableEnd(this.#cluster, topic, partition)) < end) await sleep(VISIBLE_PAUSE_MS)
+    })
+    await Promise.all([readLedger(this.#cluster, this.#names, true), ...passed])
+  }
+
+  async close(): Promise<void> {
+    this.#broken = true
+  }
+}
+
+const partName = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+
+const recordsOf = (batch: Uint8Array): number => {
+  return new DataView(batch.buffer, batch.byteOffset, batch.byteLength).getInt32(23) + 1
+}
+
+/** The last stable offset of a partition: where its read_committed readers are stopped. */
+export async function stableEnd(cluster: Cluster, topic: string, partition: number): Promise<number> {
+  return offsetAt(cluster, topic, partition, -1n)
+}
+
+/** `timestamp` -1: the last stable offset; -2: the first offset that is kept. */
+export async function offsetAt(cluster: Cluster, topic: string, partition: number, timestamp: bigint): Promise<number> {
+  const request = [{ name: topic, partitions: [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp }] }]
+  const answer = await cluster.leader(topic, partition, (c) => listOffsetsV7.api.async(c, -1, READ_COMMITTED, request))
+  return Number(answer.topics[0].partitions[0].offset)
+}
