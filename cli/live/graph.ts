@@ -82,10 +82,13 @@ function simplified(nodes: readonly Node[], links: readonly Link[]): { nodes: No
   return { nodes: kept, links: counted }
 }
 
+/** Words that say what is done without the name of what they keep. */
+const plain = new Set(['deduplicate', 'decide', 'hold', 'complete'])
+
 const labelOf = ({ word, name }: Node): string => {
   if (word === 'split') return name.replace(/^by /, '')
   if (word === 'each' || word === 'rows' || word === 'controls') return name.replaceAll('-', ' ')
-  return word === name ? word : `${word} ${name}`
+  return plain.has(word) ? word : `${word} ${name}`
 }
 
 /** The page's graph of some topologies. */

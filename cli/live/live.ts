@@ -79,6 +79,8 @@ export async function openLive(options: LiveOptions): Promise<Live> {
     healthOf({ engine, tables, version, problems: () => [...broken, ...(options.problems?.() ?? [])] })
   const server = createHttpServer({
     ...options,
+    // Acceptance times are whole milliseconds; a simulated clock may stand between two.
+    clock: { now: () => Math.floor(clock.now()) },
     token: options.token ?? newToken(),
     queries,
     holds,

@@ -188,7 +188,7 @@ test('the drawing: topics are shared, counting steps have no box, every way lead
   const kinds = new Map(graph.nodes.map(({ id, kind }) => [id, kind]))
   for (const { name } of Object.values(topics)) if (name !== 'imports') expect(kinds.get(name)).toBe('topic')
   const labels = graph.nodes.map(({ id, label }) => label ?? id)
-  expect(labels).toEqual(expect.arrayContaining(['deduplicate seen', 'novelty', 'score rules', 'hold held', 'net']))
+  expect(labels).toEqual(expect.arrayContaining(['deduplicate', 'novelty', 'score rules', 'hold', 'net']))
   expect(labels.filter((label) => /tally|totals|settled/.test(label))).toEqual([])
   for (const { from, to } of edges) expect([ids.includes(from), ids.includes(to)]).toEqual([true, true])
   const ends = (label: string, to: string): (string | undefined)[] => {
