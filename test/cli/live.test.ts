@@ -119,9 +119,9 @@ test('alerts go on after every position that they gave, and refuse positions of 
   })
   const follow = async (after: string | null, count: number): Promise<AlertEvent[]> => {
     const heard: AlertEvent[] = []
-    const { stop } = await alerts.follow(after, (alert) => heard.push(alert))
+    const following = await alerts.follow(after, (alert) => heard.push(alert))
     await soon(() => heard.length >= count)
-    stop()
+    following.stop()
     return heard
   }
   const all = await follow('start', 5)
@@ -186,7 +186,8 @@ test('the drawing: topics are shared, counting steps have no box, every way lead
   const ids = graph.nodes.map(({ id }) => id)
   expect(new Set(ids).size).toBe(ids.length)
   const kinds = new Map(graph.nodes.map(({ id, kind }) => [id, kind]))
-  for (const { name } of Object.values(topics)) if (name !== 'imports') expect(kinds.get(name)).toBe('topic')
+  const travelled = Object.values(topics).filter(({ name }) => name !== 'imports')
+  for (const { name } of travelled) expect(kinds.get(name)).toBe('topic')
   const labels = graph.nodes.map(({ id, label }) => label ?? id)
   expect(labels).toEqual(expect.arrayContaining(['deduplicate', 'novelty', 'score rules', 'hold', 'net']))
   expect(labels.filter((label) => /tally|totals|settled/.test(label))).toEqual([])
@@ -224,7 +225,11 @@ test('the balance sheet is right at any instant of a line at full speed', async 
     const start = Date.UTC(2026, 0, 5, 8)
     const feed = new DemoFeed(engine, generate({ seed: 7, payments: 20_000, start }), start)
     let fed = false
-    const feeding = feed.run(null, () => false).then(() => (fed = true))
+    const feeding = feed
+      .run(null, () => false)
+      .then(() => {
+        fed = true
+      })
     const faults: string[] = []
     let between = 0
     for (let reads = 0; !fed && reads < 5_000; reads++) {
