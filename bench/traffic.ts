@@ -100,11 +100,20 @@ export function prepareTraffic(options: TrafficOptions = defaultTraffic): Traffi
   return { fetches, events: options.events, duplicates, bytesPerEvent: bytes / distinct, end: offset }
 }
 
-function payment(random: Random, { accounts, pace }: TrafficOptions, at: number): { key: Uint8Array; value: Uint8Array } {
+function payment(
+  random: Random,
+  { accounts, pace }: TrafficOptions,
+  at: number,
+): { key: Uint8Array; value: Uint8Array } {
   const payer = skewed(random, accounts)
   const payee = skewed(random, accounts)
   const payerAccount = `ACC-${String(payer).padStart(8, '0')}`
-  const id = Array.from({ length: 4 }, () => random.below(2 ** 32).toString(16).padStart(8, '0')).join('')
+  const id = Array.from({ length: 4 }, () =>
+    random
+      .below(2 ** 32)
+      .toString(16)
+      .padStart(8, '0'),
+  ).join('')
   const bankOf = (account: number): string => `BANK${countries[account % 8]}2LXXX`
   // People pay at home, in their own currency; a few pay elsewhere, and one in a thousand from another country.
   const away = random.chance(0.001)

@@ -38,7 +38,8 @@ export function decide(name: string, spec: Decide): OperatorSpec {
           const code = verdict(${spec.needs.map((_, i) => `c${i}[row]`).join(', ')})
           outcome[row] = code & 3
           because[row] = code >> 2
-        }`
+        }
+//# sourceURL=compiled/verdict`
       // One loop per verdict function, so that the call is inlined.
       const loop = compiledOnce(
         spec.verdict,

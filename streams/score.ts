@@ -115,7 +115,8 @@ export function compileRules(set: ScoreRules): ScoreLoop {
       ${body.join('\n')}
       score[row] = points
       fired[row] = bits
-    }`
+    }
+//# sourceURL=compiled/rules`
   return compiledOnce(
     compileRules,
     text,

@@ -14,7 +14,10 @@ const type = avro.Type.forSchema({
     { name: 'amountMinor', type: 'long' },
     { name: 'currency', type: 'string' },
     { name: 'country', type: 'string' },
-    { name: 'channel', type: { type: 'enum', name: 'Channel', symbols: ['CARD', 'TRANSFER', 'WALLET', 'DIRECT_DEBIT'] } },
+    {
+      name: 'channel',
+      type: { type: 'enum', name: 'Channel', symbols: ['CARD', 'TRANSFER', 'WALLET', 'DIRECT_DEBIT'] },
+    },
     { name: 'mcc', type: 'int' },
     { name: 'eventTime', type: 'long' },
     { name: 'counterpartyBank', type: 'string' },
@@ -48,7 +51,10 @@ export function labBatches(count: number): Uint8Array[] {
   const below = (n: number): number => Math.floor(random() * n)
   /** 20 % of the traffic goes to 1 % of the keys. */
   const skewed = (n: number): number => (random() < 0.2 ? below(n * 0.01) : below(n))
-  const hex = (): string => below(2 ** 32).toString(16).padStart(8, '0')
+  const hex = (): string =>
+    below(2 ** 32)
+      .toString(16)
+      .padStart(8, '0')
   const recent: Buffer[] = []
   const batches: Uint8Array[] = []
   const writer = new RecordBatchWriter(BATCH * 256)

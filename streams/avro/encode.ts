@@ -173,7 +173,7 @@ function make(source: EncoderSource, text: string): unknown {
     canonicalRaw: (index, bytes, start, end, arena) => reencode(source.rawTypes[index], bytes, start, end, arena),
   }
   // oxlint-disable-next-line typescript/no-implied-eval -- generated from pinned schemas only; names are checked by the parser
-  const outer = new Function('helpers', 'constants', text) as (
+  const outer = new Function('helpers', 'constants', `${text}\n//# sourceURL=compiled/encode`) as (
     helpers: Helpers,
     constants: readonly Uint8Array[],
   ) => unknown

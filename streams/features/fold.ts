@@ -55,7 +55,8 @@ export class FoldCell implements Aggregate {
           out[row] = step(records, ids[row] * ${fold.slots}, ${values})
         }
       }
-      return touched`
+      return touched
+//# sourceURL=compiled/fold`
     this.loop = compiledOnce(
       fold.step,
       text,
