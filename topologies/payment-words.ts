@@ -202,9 +202,9 @@ export const decision: ColumnSink = {
     reasons: {
       of: ['because', 'fired', 'ruleVersion'],
       write(arena, context, because, fired, version) {
-        if (because === 0 && fired === 0) return arena.byte(0)
-        const reasons = reasonsOf(because, fired, version, context)
-        arena.long(reasons.length)
+        const reasons = because === 0 && fired === 0 ? [] : reasonsOf(because, fired, version, context)
+        // A threshold at or below 0 holds without a rule: an empty block would end the array, the end would be one byte more.
+        if (reasons.length > 0) arena.long(reasons.length)
         for (const reason of reasons) arena.text(reason)
         arena.byte(0)
       },
