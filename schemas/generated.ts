@@ -228,7 +228,7 @@ export interface TransactionOutcomeRecord {
   readonly logicalTime: number
   /** ACCEPTED = first seen; DUPLICATE = identity and content known; CONFLICTING = identity known, content other. */
   readonly outcome: Novelty
-  /** Of a DUPLICATE or CONFLICTING one: stream time at which the first was seen. */
+  /** Of a DUPLICATE or CONFLICTING one: when the first was seen: the later of its event time and stream time. */
   readonly firstSeenAt: number | null
   /** The transaction, whole. */
   readonly transaction: TransactionRecord

@@ -112,13 +112,14 @@ class Deduplicator {
         const held = this.heldStore().match(batch, row, lanes, at)
         if (held !== null) {
           novelty[row] = held.content0 === contents[at] && held.content1 === contents[at + 1] ? DUPLICATE : CONFLICTING
-          firstSeenAt[row] = held.heldAt
+          firstSeenAt[row] = held.firstSeenAt
           continue
         }
       }
       novelty[row] = FRESH
       firstSeenAt[row] = NaN
-      const added = store.add(lanes, at, contents[at], contents[at + 1], now)
+      // An event ahead of stream time is remembered from its own time on: its copy is never older than the horizon and unknown.
+      const added = store.add(lanes, at, contents[at], contents[at + 1], Math.max(now, time[row]))
       store.entryOfRow[row] = added
       for (let k = 0; k < numbers.length; k++) store.setNumber(added, k, numbers[k][row])
       for (let k = 0; k < codes.length; k++) store.setCode(added, k, codes[k][row])

@@ -20,6 +20,8 @@ export interface Held {
   readonly content1: number
   /** Stream time at which it was held, and its place among all held ones of the task. */
   readonly heldAt: number
+  /** As its dedup entry says: which of several entries of one identity is its own. */
+  readonly firstSeenAt: number
   readonly ordinal: number
   readonly reasons: readonly string[]
   /** Cannot be checked for copies: a release has to say that it was not settled elsewhere. */
@@ -177,6 +179,7 @@ function encode(held: Held, writer: ByteWriter): Uint8Array {
   writer.int32(held.content0)
   writer.int32(held.content1)
   writer.varint(held.heldAt)
+  writer.varint(held.firstSeenAt)
   writer.varint(held.ordinal)
   writer.varint(held.reasons.length)
   for (const reason of held.reasons) writer.text(reason)
@@ -195,6 +198,7 @@ export function decode(reader: ByteReader): Held {
   const content0 = reader.int32()
   const content1 = reader.int32()
   const heldAt = reader.varint()
+  const firstSeenAt = reader.varint()
   const ordinal = reader.varint()
   const reasons = Array.from({ length: reader.varint() }, () => reader.text())
   const unchecked = reader.varint() === 1
@@ -208,6 +212,7 @@ export function decode(reader: ByteReader): Held {
     content0,
     content1,
     heldAt,
+    firstSeenAt,
     ordinal,
     reasons,
     unchecked,

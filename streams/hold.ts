@@ -121,6 +121,7 @@ class Holder {
         content0: seen.contentOf(entry, 0),
         content1: seen.contentOf(entry, 1),
         heldAt: frame.streamTime[row],
+        firstSeenAt: seen.firstSeenAt(entry),
         reasons,
         unchecked: why === spec.unchecked,
         originalCycleStart: cycleStart[row],
@@ -190,7 +191,7 @@ class Holder {
   private entryOf(held: Held): number {
     const seen = this.entries().store
     const entry = seen.findText(held.identity, this.context.streamTime())
-    return entry >= 0 && seen.firstSeenAt(entry) === held.heldAt ? entry : -1
+    return entry >= 0 && seen.firstSeenAt(entry) === held.firstSeenAt ? entry : -1
   }
 
   /** A return that an operator releases counts in what was drawn on its original, while that is known. */
@@ -207,7 +208,7 @@ class Holder {
     const amountMinor = batch.number('amountMinor')[0]
     entries.addReturned(entry, amountMinor)
     const original = store.find(back.group, identityText(identity))
-    if (original?.heldAt !== entries.store.firstSeenAt(entry)) return
+    if (original?.firstSeenAt !== entries.store.firstSeenAt(entry)) return
     store.put({ ...original, drawn: drawn(original.drawn, amountMinor) })
   }
 

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS {database}.transactions
     _blk_rows UInt32 COMMENT 'Rows of the insert block.',
     logicalTime DateTime64(3, 'UTC') COMMENT 'Stream time of the row that caused this record; of a settlement output the cycle''s end.',
     outcome Enum8('ACCEPTED' = 0, 'DUPLICATE' = 1, 'CONFLICTING' = 2) COMMENT 'ACCEPTED = first seen; DUPLICATE = identity and content known; CONFLICTING = identity known, content other.',
-    firstSeenAt Nullable(DateTime64(3, 'UTC')) COMMENT 'Of a DUPLICATE or CONFLICTING one: stream time at which the first was seen.',
+    firstSeenAt Nullable(DateTime64(3, 'UTC')) COMMENT 'Of a DUPLICATE or CONFLICTING one: when the first was seen: the later of its event time and stream time.',
     producer LowCardinality(String) COMMENT 'Who sends: the namespace of transaction ids. 1 to 64 characters.',
     payerAccount String COMMENT 'Account that pays; the record''s key. A return names the original''s payer account. 1 to 64 characters.',
     transactionId String COMMENT 'The producer''s own id; unique per producer and payer account. 1 to 64 characters.',

@@ -104,7 +104,7 @@ function accept(task: SourceTask, transaction: Transaction, tooLate: boolean, fe
   const decision = decide(task, transaction, tooLate, featuresOf)
   const { outcome, reasons, cycleStart } = decision
   const entry: Entry = {
-    firstSeenAt: task.streamTime,
+    firstSeenAt: Math.max(task.streamTime, transaction.occurredAt),
     content: contentOf(transaction),
     isReturn: transaction.kind !== 'PAYMENT',
     currency: transaction.currency,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { defaultSettings } from '../../schemas/settings.ts'
 import { records, topics } from '../../schemas/topics.ts'
 import { objectCodec, wire } from '../../streams/avro/object.ts'
-import { HeldStore } from '../../streams/held.ts'
+import type { HeldStore } from '../../streams/held.ts'
 import { settle } from '../model/settle.ts'
 import type { LogRecord, Resolution, Transaction } from '../model/types.ts'
 import { monday, timeOf } from '../model/worked-records.ts'
@@ -19,19 +19,39 @@ const rules = {
 const day = 86_400_000
 
 const payment = (id: string, at: number, more: Partial<Transaction> = {}): LogRecord & { type: 'transaction' } => {
-  const transaction: Transaction = {
-    ...{ producer: 'shop', payerAccount: 'acc-7', transactionId: id, kind: 'PAYMENT', occurredAt: at },
-    ...{ payerBank: 'bank-a', payeeAccount: 'acc-1', payeeBank: 'bank-b', merchant: null, amountMinor: 100 },
-    ...{ currency: 'EUR', country: null, originalTransactionId: null, timePrecision: 'MILLISECOND', ...more },
-  }
+  const transaction: Transaction = ((({
+	producer: 'shop',
+	payerAccount: 'acc-7',
+	transactionId: id,
+	kind: 'PAYMENT',
+	occurredAt: at,
+	payerBank: 'bank-a',
+	payeeAccount: 'acc-1',
+	payeeBank: 'bank-b',
+	merchant: null,
+	amountMinor: 100,
+	currency: 'EUR',
+	country: null,
+	originalTransactionId: null,
+	timePrecision: 'MILLISECOND',
+	...more
+})))
   return { type: 'transaction', key: transaction.payerAccount, acceptedAt: at, transaction }
 }
 const back = (id: string, of: string, at: number, amountMinor: number): LogRecord =>
   payment(id, at, { kind: 'REFUND', originalTransactionId: of, amountMinor })
-const release = (transactionId: string, resolutionId = transactionId, more: Partial<Resolution> = {}): LogRecord => ({
-  ...{ type: 'holdResolution', resolutionId, action: 'RELEASE', producer: 'shop', payerAccount: 'acc-7' },
-  ...{ transactionId, by: 'anna', why: 'seen', notSettledElsewhere: false, ...more },
-})
+const release = (transactionId: string, resolutionId = transactionId, more: Partial<Resolution> = {}): LogRecord => ((({
+	type: 'holdResolution',
+	resolutionId,
+	action: 'RELEASE',
+	producer: 'shop',
+	payerAccount: 'acc-7',
+	transactionId,
+	by: 'anna',
+	why: 'seen',
+	notSettledElsewhere: false,
+	...more
+})))
 const close = (at: number): LogRecord => ({ type: 'tick', at: at + 400_000, clock: 'FILES', closeThrough: null })
 
 async function both(log: LogRecord[], task: object = {}): ReturnType<typeof runLine> {
@@ -134,9 +154,16 @@ it('a return finds its original as it was, when the identity comes back later in
 })
 
 it('what is in force is the rule set with the latest beginning, in whatever order they were written', async () => {
-  const set = (version: string, holdAt: number, from: string): LogRecord => ({
-    ...{ type: 'ruleSet', version, rules: JSON.stringify({ ...rules, version, holdAt }), effectiveFrom: timeOf(from) },
-  })
+  const set = (version: string, holdAt: number, from: string): LogRecord => (({
+	type: 'ruleSet',
+	version,
+	rules: JSON.stringify({
+		...rules,
+		version,
+		holdAt
+	}),
+	effectiveFrom: timeOf(from)
+}))
   const log = [
     set('later', 0, '12:00'),
     set('earlier', 99, '11:00'),
@@ -158,10 +185,16 @@ describe('a record that nobody can use does not stop the line', () => {
     ['a resolution for an account of a thousand letters', release('P9', 'r', { payerAccount: 'a'.repeat(1000) })],
     [
       'a member list with a bank of a thousand letters',
-      {
-        ...{ type: 'memberList', version: '1', anyBank: false },
-        members: [{ bank: 'b'.repeat(1000), currencies: ['EUR'], settlementAccount: '' }],
-      },
+      ({
+	type: 'memberList',
+	version: '1',
+	anyBank: false,
+	members: [{
+		bank: 'b'.repeat(1e3),
+		currencies: ['EUR'],
+		settlementAccount: ''
+	}]
+}),
     ],
   ]
   it.each(poison)('%s', async (_, record) => {
