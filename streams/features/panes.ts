@@ -288,19 +288,24 @@ export class PaneLists implements Aggregate {
 
   /** Per window: newest pane, number of panes with a value, then of each its number modulo the window's and its value. */
   encode(id: number, writer: ByteWriter): void {
+    const { words } = this
     for (let w = 0; w < this.windows.length; w++) {
       const { panes } = this.windows[w]
       const filled = this.places[id] === 0 ? 0 : this.filled(id, w)
-      const pairs = Array.from({ length: filled }, (_, i) => this.pair(id, w, i))
-      writer.varint(filled === 0 ? 0 : this.words[pairs[filled - 1]])
-      const some = pairs
-        .map((at) => [this.words[at] % panes, this.words[at + 1]])
-        .filter(([, value]) => value !== 0)
-        .sort(([a], [b]) => a - b)
-      writer.varint(some.length)
-      for (const [slot, value] of some) {
-        writer.varint(slot)
-        writer.varint(value)
+      const newest = filled === 0 ? 0 : words[this.pair(id, w, filled - 1)]
+      writer.varint(newest)
+      let some = 0
+      for (let i = 0; i < filled; i++) if (words[this.pair(id, w, i) + 1] !== 0) some++
+      writer.varint(some)
+      // Ascending numbers: those that began again at 0 last are the newest panes, and come first.
+      const turn = newest - (newest % panes)
+      let later = 0
+      while (later < filled && words[this.pair(id, w, later)] < turn) later++
+      for (let k = 0; k < filled; k++) {
+        const at = this.pair(id, w, later + k < filled ? later + k : later + k - filled)
+        if (words[at + 1] === 0) continue
+        writer.varint(words[at] % panes)
+        writer.varint(words[at + 1])
       }
     }
   }
