@@ -24,6 +24,7 @@ import {
   type ManifestOptions,
 } from './manifest.ts'
 import { assertEnvironment, Room } from './room.ts'
+import { ResidentMap } from './resident.ts'
 import { EmbeddedState } from './state.ts'
 
 export { readHolder, type Holder } from './lock.ts'
@@ -128,7 +129,7 @@ function assemble(options: EmbeddedOptions, lock: DirectoryLock, root: Root): Em
   const manifest = reconcile(options, root, meta)
   const file = join(directory, 'data.mdb')
   const room = new Room(file, root, [meta, entries, stateEntries], options.maxBytes ?? Infinity)
-  const loop = new CommitLoop(root, file, room)
+  const loop = new CommitLoop(root, file, room, new ResidentMap(file))
   const log = new EmbeddedLog(meta, entries, loop)
   const state = new EmbeddedState(root, meta, stateEntries, loop)
   let closing: Promise<void> | undefined

@@ -219,6 +219,7 @@ export class EmbeddedLog implements Log {
       next = placed.next
     }
     const bytes = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, total)
+    this.#loop.readBytes(total)
     return { bytes, nextOffset: next, endOffset: partition.end }
   }
 

@@ -14,6 +14,7 @@
  */
 import type { Database, RootDatabase } from 'lmdb'
 import { CodedError, codedStoreError } from '../errors.ts'
+import type { ResidentMap } from './resident.ts'
 import type { Room } from './room.ts'
 
 /** Key of an entry: bytes, or a prefix and the rest (so that no key is concatenated just to be written). */
@@ -53,10 +54,14 @@ interface Queued {
  */
 const TRANSACTION_BYTES = 64 << 20
 
+/** Of LMDB. */
+const PAGE = 4096
+
 export class CommitLoop {
   readonly #root: Root
   readonly #file: string
   readonly #room: Room
+  readonly #resident: ResidentMap
   #queue: Queued[] = []
   #running: Promise<void> | null = null
   #failure: CodedError | null = null
@@ -64,10 +69,16 @@ export class CommitLoop {
   #transactions = 0
 
   /** @param file the environment's data file, for messages. */
-  constructor(root: Root, file: string, room: Room) {
+  constructor(root: Root, file: string, room: Room, resident: ResidentMap) {
+    this.#resident = resident
     this.#root = root
     this.#file = file
     this.#room = room
+  }
+
+  /** Tells how many bytes a reader has read through the map. */
+  readBytes(bytes: number): void {
+    this.#resident.touched(bytes)
   }
 
   /** Durable transactions so far. */
@@ -131,6 +142,9 @@ export class CommitLoop {
         }
       })
       this.#transactions++
+      this.#resident.touched(
+        chosen.reduce((sum, { operation }) => sum + operation.bytes + (operation.touched ?? 1) * PAGE, 0),
+      )
     } catch (error) {
       this.#fail(codedStoreError(await causeOf(error), this.#file))
     }
