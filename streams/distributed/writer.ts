@@ -4,10 +4,11 @@
  * A commit: records (Produce v12), then the position with its metadata (TxnOffsetCommit v5), then EndTxn v5, sent once.
  * Asked again is only what a broker has refused without effect: CONCURRENT_TRANSACTIONS while it still completes the
  * transaction before, or a leader that moved. Acknowledged means decided, and the markers follow: a commit resolves when
- * they are seen, so that whoever reads after it sees it, and the next transaction does not meet a broker that waits.
+ * they are written, so that whoever reads after it sees it (behind another writer's open transaction: when that ends),
+ * and the next transaction does not meet a broker that waits.
  * Position n is proven when the first request of the transaction behind it was accepted, or a fence has read it.
  */
-import { initProducerIdV5, listOffsetsV7, offsetFetchV8 } from '@platformatic/kafka'
+import { describeTransactionsV0, initProducerIdV5, listOffsetsV7, offsetFetchV8 } from '@platformatic/kafka'
 import type { Commit, TopicPartition, Writer } from '../backend.ts'
 import { splitBatches } from '../embedded/batches.ts'
 import { assertCommit } from '../embedded/log.ts'
@@ -29,8 +30,8 @@ export interface WriterNames {
 type Committed = { readonly position: number; readonly metadata: string }
 
 const PRODUCE_MS = 20_000
-/** A broker refuses a position as unstable while the markers of its transaction are on their way: 0.7 ms, at most 15. */
-const VISIBLE_PAUSE_MS = 1
+/** Markers take 0.7 ms, 15 at most on one loaded machine; a broker that is asked to go on meanwhile waits 20. */
+const COMPLETED_PAUSE_MS = 1
 
 /** Position and metadata that a ledger group has. `stable`: waits until no transaction is pending there. */
 export async function readLedger(cluster: Cluster, names: WriterNames, stable: boolean): Promise<Committed | null> {
@@ -106,12 +107,11 @@ export class KafkaWriter implements Writer {
     if (this.#broken) throw new CodedError('SLUICE_WRITER_BROKEN', `writer ${this.id}`)
     try {
       const rounds = await this.#checked(commit)
-      const ends = new Map<string, TopicPartition & { end: number }>()
-      for (const round of rounds) await this.#produce(round, ends)
+      for (const round of rounds) await this.#produce(round)
       await this.#sendPosition(commit)
       await this.#end()
       this.#position = commit.position
-      await this.#visible([...ends.values()])
+      await this.#completed()
     } catch (error) {
       this.#broken = true
       this.#fenced = isFenced(error)
@@ -142,7 +142,7 @@ export class KafkaWriter implements Writer {
   }
 
   /** Appends one batch to each of some partitions; those that a broker has refused for now are asked again. */
-  async #produce(round: ProducePart[], ends: Map<string, TopicPartition & { end: number }>): Promise<void> {
+  async #produce(round: ProducePart[]): Promise<void> {
     const { transactionalId } = this.#names
     const sequences = new Map(round.map((part) => [partName(part), this.#sequences.get(partName(part)) ?? 0]))
     let waiting = round.map((part) => ({
@@ -169,8 +169,6 @@ export class KafkaWriter implements Writer {
             this.#prove()
             const records = recordsOf(part.batch)
             this.#sequences.set(partName(part), sequences.get(partName(part))! + records)
-            const { topic, partition } = part
-            ends.set(partName(part), { topic, partition, end: answer.baseOffset + records })
           }
         }
         waiting = refused
@@ -227,12 +225,19 @@ export class KafkaWriter implements Writer {
     this.#sequences.clear()
   }
 
-  /** Waits for the markers: the position can be read, and readers get past the records. */
-  async #visible(ends: readonly (TopicPartition & { end: number })[]): Promise<void> {
-    const passed = ends.map(async ({ topic, partition, end }) => {
-      while ((await stableEnd(this.#cluster, topic, partition)) < end) await sleep(VISIBLE_PAUSE_MS)
-    })
-    await Promise.all([readLedger(this.#cluster, this.#names, true), ...passed])
+  /**
+   * Waits for the markers of the transaction just ended. The coordinator is asked, not the partitions: there another
+   * writer's open transaction may hold up readers for seconds, which must not hold up this one.
+   */
+  async #completed(): Promise<void> {
+    const { transactionalId } = this.#names
+    for (;;) {
+      const { transactionStates } = await this.#cluster.coordinator('transaction', transactionalId, (c) =>
+        describeTransactionsV0.api.async(c, [transactionalId]),
+      )
+      if (transactionStates[0]?.transactionState !== 'PrepareCommit') return
+      await sleep(COMPLETED_PAUSE_MS)
+    }
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,199 @@
+/** What only the distributed backend can get wrong: other people's records on the log, given-up transactions, proof. */
+import { randomUUID } from 'node:crypto'
+import { Producer, initProducerIdV5 } from '@platformatic/kafka'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { generate } from '../../intake/generator.ts'
+import { defaultSettings } from '../../schemas/settings.ts'
+import { records, topics } from '../../schemas/topics.ts'
+import type { Backend, TopicPartition } from '../../streams/backend.ts'
+import { openDistributed, type DistributedBackend } from '../../streams/distributed/index.ts'
+import { transactionalId } from '../../streams/distributed/names.ts'
+import { stamped } from '../../streams/distributed/wire/batches.ts'
+import { Cluster } from '../../streams/distributed/wire/cluster.ts'
+import { produce } from '../../streams/distributed/wire/requests.ts'
+import { openMemory } from '../../streams/memory/index.ts'
+import { TestDriver } from '../../streams/testing.ts'
+import { payments } from '../../topologies/payments.ts'
+import { settlement } from '../../topologies/settlement.ts'
+import { batchOf, recordsOf } from '../conformance/batches.ts'
+import { runLog } from '../model/run-log.ts'
+import { missingOf, running, services } from '../services/index.ts'
+import { rawRecord } from '../simulation/line.ts'
+
+const found = await services('kafka', 'redis')
+const missing = missingOf(found)
+const ends: (() => Promise<void>)[] = []
+
+interface World {
+  readonly backend: DistributedBackend
+  readonly prefix: string
+  readonly cluster: Cluster
+}
+
+/** A backend with names of its own, and the wire under it. */
+async function world(): Promise<World> {
+  const { kafka, redis } = running(found)
+  const prefix = randomUUID().slice(0, 8)
+  const brokers = [kafka.endpoint]
+  const topicPrefix = `${prefix}.`
+  const backend = await openDistributed({ brokers, redis: redis.endpoint, prefix, topicPrefix, replicationFactor: 1 })
+  const cluster = new Cluster({ brokers, clientId: 'test' })
+  ends.push(async () => {
+    await cluster.close()
+    await backend.close()
+  })
+  return { backend, prefix, cluster }
+}
+
+/** Begins a transaction under a writer's id, appends one batch per value, and leaves it open: what a crash leaves. */
+async function abandon({ cluster, prefix }: World, id: string, at: TopicPartition, values: string[]): Promise<void> {
+  const name = transactionalId(prefix, id)
+  const producer = await cluster.coordinator('transaction', name, (c) =>
+    initProducerIdV5.api.async(c, name, 15_000, -1n, -1),
+  )
+  const topic = `${prefix}.${at.topic}`
+  for (const [sequence, value] of values.entries()) {
+    const batch = stamped(batchOf(value), producer.producerId, producer.producerEpoch, sequence)
+    const part = { topic, partition: at.partition, batch }
+    const [answer] = await cluster.leader(topic, at.partition, (c) => produce.async(c, name, 5_000, [part]))
+    expect(answer.error).toBeNull()
+  }
+}
+
+/** Values from an offset on, by reads of about `maxBytes`. */
+async function valuesFrom(backend: Backend, at: TopicPartition, from: number, maxBytes: number): Promise<string[]> {
+  const values: string[] = []
+  for (let offset = from; ;) {
+    const { bytes, nextOffset } = await backend.log.read(at, offset, maxBytes, 0)
+    values.push(...recordsOf(bytes).map(({ value }) => value))
+    if (nextOffset === offset) return values
+    offset = nextOffset
+  }
+}
+
+const one = (at: TopicPartition, value: string, position: number) => ({
+  appends: [{ ...at, batches: batchOf(value) }],
+  position,
+  metadata: '',
+})
+
+describe.skipIf(missing !== null)(`the distributed backend${missing === null ? '' : ` (${missing})`}`, () => {
+  afterEach(async () => {
+    for (const end of ends.splice(0)) await end()
+  })
+  afterAll(() => running(found).stop())
+
+  it('shows nobody the records of a transaction that was given up, however small the reads', async () => {
+    const here = await world()
+    const { log } = here.backend
+    await log.createTopics([{ name: 'payments', partitions: 1 }])
+    const at = { topic: 'payments', partition: 0 }
+    const values = Array.from({ length: 12 }, (_, index) => `never ${index}`)
+    for (const round of [1, 2, 3]) {
+      await abandon(here, 'task', at, values)
+      // Whoever writes under another id goes on; the id itself is fenced, which gives the open transaction up.
+      const other = await log.writer('other')
+      await other.commit(one(at, `other ${round}`, round))
+      const writer = await log.writer('task')
+      await writer.commit(one(at, `task ${round}`, round))
+    }
+    const seen = [1, 2, 3].flatMap((round) => [`other ${round}`, `task ${round}`])
+    for (const maxBytes of [1, 200, 1 << 20]) expect(await valuesFrom(here.backend, at, 0, maxBytes)).toEqual(seen)
+  })
+
+  it('stops readers before an open transaction, and moves on without bytes over one that was given up', async () => {
+    const here = await world()
+    const { log } = here.backend
+    await log.createTopics([{ name: 'payments', partitions: 1 }])
+    const at = { topic: 'payments', partition: 0 }
+    await abandon(here, 'task', at, ['a', 'b', 'c'])
+    expect(await log.bounds(at)).toEqual({ start: 0, end: 0 })
+    expect(await log.read(at, 0, 1 << 20, 0)).toMatchObject({ nextOffset: 0, endOffset: 0 })
+    await log.writer('task')
+    const { end } = await log.bounds(at)
+    expect(end).toBeGreaterThanOrEqual(4)
+    const nothing = { bytes: new Uint8Array(0), nextOffset: end, endOffset: end }
+    expect(await log.read(at, 0, 1 << 20, 0)).toEqual(nothing)
+    expect(await log.read(at, 0, 1, 0)).toEqual(nothing)
+  })
+
+  it('proves a position by the commit behind it, or by a fence', async () => {
+    const { log } = (await world()).backend
+    const writer = await log.writer('task')
+    await writer.commit({ appends: [], position: 5, metadata: '' })
+    expect(writer.proven).toBe(0)
+    await writer.commit({ appends: [], position: 6, metadata: '' })
+    expect(writer.proven).toBe(5)
+    expect((await log.writer('task')).proven).toBe(6)
+  })
+
+  it('takes records of other producers, compressed or not', async () => {
+    const { backend, prefix } = await world()
+    await backend.log.createTopics([{ name: 'payments', partitions: 1 }])
+    const expected: string[] = []
+    for (const compression of ['none', 'gzip', 'zstd'] as const) {
+      const clientId = 'foreign'
+      const producer = new Producer({ clientId, bootstrapBrokers: [running(found).kafka.endpoint], compression })
+      const values = Array.from({ length: 200 }, (_, index) => `${compression} ${index}`)
+      const messages = values.map((value) => ({ topic: `${prefix}.payments`, partition: 0, value: Buffer.from(value) }))
+      await producer.send({ messages, acks: -1 })
+      await producer.close()
+      expected.push(...values)
+    }
+    expect(await valuesFrom(backend, { topic: 'payments', partition: 0 }, 0, 1 << 20)).toEqual(expected)
+  })
+
+  it('gives the digests that the in-memory backend gives, also after Redis has lost everything', async () => {
+    const settings = { ...defaultSettings, partitions: 2 }
+    const items = [
+      ...generate({ seed: 4, payments: 5_000, paymentsPerSecond: 5, duplicateShare: 0.02, returnShare: 0.05 }),
+    ]
+    const rows = items.map(({ transaction }, row) => ({ file: 0, row, transaction }))
+    const input = runLog(rows, settings, { notAfter: Date.UTC(2026, 1, 1) })
+    const driverOn = async (backend: Backend): Promise<TestDriver> => {
+      const driver = new TestDriver({
+        topologies: [payments(settings), settlement(settings)],
+        topics: Object.values(topics),
+        partitions: settings.partitions,
+        markOf: (topic) => (topic === topics.cyclePartials.name ? null : records.mark),
+        backend,
+        task: { batchRows: 400 },
+      })
+      await driver.create()
+      return driver
+    }
+    const send = async (driver: TestDriver, from: number, to: number): Promise<void> => {
+      for (const [partition, all] of input.entries()) {
+        for (let at = from; at < Math.min(to, all.length); at += 1000) {
+          const some = all.slice(at, Math.min(to, at + 1000))
+          await driver.send(topics.transactions.name, partition, some.map(rawRecord))
+        }
+      }
+    }
+    const reference = await driverOn(openMemory())
+    await send(reference, 0, Infinity)
+    await reference.run()
+    const expected = reference.digests()
+    expect([...expected.values()].filter((digest) => digest !== [...expected.values()][0]).length).toBeGreaterThan(4)
+
+    const { backend } = await world()
+    const driver = await driverOn(backend)
+    await send(driver, 0, 1500)
+    await driver.run()
+    for (const { name } of driver.tasks) await backend.state.drop(name)
+    await send(driver, 1500, Infinity)
+    await driver.run()
+    expect(driver.tasks.every(({ reprocessed }) => reprocessed > 0)).toBe(true)
+    expect(driver.digests()).toEqual(expected)
+    // Every task has written its whole state behind, and none of it has an end.
+    for (const { name, committed } of driver.tasks) {
+      expect((await backend.state.peek(name, 'none')).header).toMatchObject({ position: committed })
+    }
+    for (const topic of ['settlements', 'instructions']) {
+      const [ours, theirs] = [await driver.read(topic), await reference.read(topic)]
+      const values = (written: typeof ours): unknown[] => written.map(({ type, value }) => ({ type, value }))
+      expect(values(ours)).toEqual(values(theirs))
+      expect(ours.length).toBeGreaterThan(0)
+    }
+  })
+})
