@@ -157,9 +157,10 @@ export class ColumnOutput extends Output {
   }
 
   /** Calls a written field with the row's values; without arrays, as it runs several times for every record. */
-  private rowWriter({ of, write }: WrittenField, batch: Batch): WriteField {
+  private rowWriter(field: WrittenField, batch: Batch): WriteField {
     const { context } = this
-    const [a, b, c, ...more] = of.map((name) => valuesOf(batch, name))
+    const write: WrittenField['write'] = (...all) => field.write(...all)
+    const [a, b, c, ...more] = field.of.map((name) => valuesOf(batch, name))
     if (more.length > 0)
       return (row, arena) => write(arena, context, a[row], b[row], c[row], ...more.map((v) => v[row]))
     if (c !== undefined) return (row, arena) => write(arena, context, a[row], b[row], c[row])

@@ -64,12 +64,19 @@ async function setsOf(data: string): Promise<unknown> {
 }
 
 const runArgs = (file: string, data: string, partitions: number, batchRows: number): string[] => [
-  ...['run', file, '--data', data, '--partitions', String(partitions), '--batch-rows', String(batchRows)],
+  'run',
+  file,
+  '--data',
+  data,
+  '--partitions',
+  String(partitions),
+  '--batch-rows',
+  String(batchRows),
 ]
 
 async function outcome(file: string, partitions: number, batchRows: number, data = directory()): Promise<Outcome> {
   const { digest, balanced } = await sluiceJson<Sheet>(runArgs(file, data, partitions, batchRows))
-  expect(balanced).toBe(true)
+  if (!balanced) throw new Error('it does not balance')
   return { digest, rows: await rowsOf(data) }
 }
 
@@ -91,7 +98,7 @@ beforeAll(async () => {
       file,
       ...shares,
     ])
-    expect(made.code).toBe(0)
+    if (made.code !== 0) throw new Error(made.stderr)
   }
 })
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -104,7 +111,7 @@ describe.each([1, 3, 8])('with %d partitions', (partitions) => {
     const reference = await outcome(large, partitions, 5000, data)
     sets.set(partitions, await setsOf(data))
     for (const batchRows of [7, 100]) {
-      expect(await outcome(large, partitions, batchRows), `batches of ${batchRows}`).toEqual(reference)
+      expect({ batchRows, ...(await outcome(large, partitions, batchRows)) }).toEqual({ batchRows, ...reference })
     }
     const landed = new Map<string, number>()
     let kills = 0
@@ -112,15 +119,12 @@ describe.each([1, 3, 8])('with %d partitions', (partitions) => {
       const killed = directory()
       for (const target of kill) {
         const ended = await sluice(runArgs(large, killed, partitions, 1000), target)
-        if (ended.signal !== 'SIGKILL') expect(ended.code, ended.stderr).toBe(0)
-        else {
+        if (ended.signal === 'SIGKILL') {
           kills++
           landed.set(target.point, (landed.get(target.point) ?? 0) + 1)
-        }
+        } else if (ended.code !== 0) throw new Error(`it ended by itself with ${ended.code}: ${ended.stderr}`)
       }
-      expect(await outcome(large, partitions, 5000, killed), `after kills at ${JSON.stringify(kill)}`).toEqual(
-        reference,
-      )
+      expect({ kill, ...(await outcome(large, partitions, 5000, killed)) }).toEqual({ kill, ...reference })
     }
     const after = [...landed].reduce((sum, [point, times]) => (beforeAppend.has(point) ? sum : sum + times), 0)
     process.stdout.write(

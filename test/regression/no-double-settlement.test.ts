@@ -24,6 +24,6 @@ const tables = {
 
 test.each(Object.entries(tables))('%s', async (_, text) => {
   for (const manner of ['line by line', 'restarted after every line', 'as one log'] as const) {
-    expect(await differences(table(text), manner), manner).toEqual([])
+    expect({ manner, differ: await differences(table(text), manner) }).toEqual({ manner, differ: [] })
   }
 })

@@ -19,39 +19,39 @@ const rules = {
 const day = 86_400_000
 
 const payment = (id: string, at: number, more: Partial<Transaction> = {}): LogRecord & { type: 'transaction' } => {
-  const transaction: Transaction = ((({
-	producer: 'shop',
-	payerAccount: 'acc-7',
-	transactionId: id,
-	kind: 'PAYMENT',
-	occurredAt: at,
-	payerBank: 'bank-a',
-	payeeAccount: 'acc-1',
-	payeeBank: 'bank-b',
-	merchant: null,
-	amountMinor: 100,
-	currency: 'EUR',
-	country: null,
-	originalTransactionId: null,
-	timePrecision: 'MILLISECOND',
-	...more
-})))
+  const transaction: Transaction = {
+    producer: 'shop',
+    payerAccount: 'acc-7',
+    transactionId: id,
+    kind: 'PAYMENT',
+    occurredAt: at,
+    payerBank: 'bank-a',
+    payeeAccount: 'acc-1',
+    payeeBank: 'bank-b',
+    merchant: null,
+    amountMinor: 100,
+    currency: 'EUR',
+    country: null,
+    originalTransactionId: null,
+    timePrecision: 'MILLISECOND',
+    ...more,
+  }
   return { type: 'transaction', key: transaction.payerAccount, acceptedAt: at, transaction }
 }
 const back = (id: string, of: string, at: number, amountMinor: number): LogRecord =>
   payment(id, at, { kind: 'REFUND', originalTransactionId: of, amountMinor })
-const release = (transactionId: string, resolutionId = transactionId, more: Partial<Resolution> = {}): LogRecord => ((({
-	type: 'holdResolution',
-	resolutionId,
-	action: 'RELEASE',
-	producer: 'shop',
-	payerAccount: 'acc-7',
-	transactionId,
-	by: 'anna',
-	why: 'seen',
-	notSettledElsewhere: false,
-	...more
-})))
+const release = (transactionId: string, resolutionId = transactionId, more: Partial<Resolution> = {}): LogRecord => ({
+  type: 'holdResolution',
+  resolutionId,
+  action: 'RELEASE',
+  producer: 'shop',
+  payerAccount: 'acc-7',
+  transactionId,
+  by: 'anna',
+  why: 'seen',
+  notSettledElsewhere: false,
+  ...more,
+})
 const close = (at: number): LogRecord => ({ type: 'tick', at: at + 400_000, clock: 'FILES', closeThrough: null })
 
 async function both(log: LogRecord[], task: object = {}): ReturnType<typeof runLine> {
@@ -154,16 +154,16 @@ it('a return finds its original as it was, when the identity comes back later in
 })
 
 it('what is in force is the rule set with the latest beginning, in whatever order they were written', async () => {
-  const set = (version: string, holdAt: number, from: string): LogRecord => (({
-	type: 'ruleSet',
-	version,
-	rules: JSON.stringify({
-		...rules,
-		version,
-		holdAt
-	}),
-	effectiveFrom: timeOf(from)
-}))
+  const set = (version: string, holdAt: number, from: string): LogRecord => ({
+    type: 'ruleSet',
+    version,
+    rules: JSON.stringify({
+      ...rules,
+      version,
+      holdAt,
+    }),
+    effectiveFrom: timeOf(from),
+  })
   const log = [
     set('later', 0, '12:00'),
     set('earlier', 99, '11:00'),
@@ -185,16 +185,18 @@ describe('a record that nobody can use does not stop the line', () => {
     ['a resolution for an account of a thousand letters', release('P9', 'r', { payerAccount: 'a'.repeat(1000) })],
     [
       'a member list with a bank of a thousand letters',
-      ({
-	type: 'memberList',
-	version: '1',
-	anyBank: false,
-	members: [{
-		bank: 'b'.repeat(1e3),
-		currencies: ['EUR'],
-		settlementAccount: ''
-	}]
-}),
+      {
+        type: 'memberList',
+        version: '1',
+        anyBank: false,
+        members: [
+          {
+            bank: 'b'.repeat(1e3),
+            currencies: ['EUR'],
+            settlementAccount: '',
+          },
+        ],
+      },
     ],
   ]
   it.each(poison)('%s', async (_, record) => {
@@ -214,9 +216,9 @@ describe('a record that nobody can use does not stop the line', () => {
 it('a log that begins without a time drops no bucket of the years before', async () => {
   let dropped = 0
   const line = await openLine({ settings, rules, task: { deltaEntries: 1, batchRows: 1 } })
-  const { acquire } = line.backend.state
+  const acquire = line.backend.state.acquire.bind(line.backend.state)
   line.backend.state.acquire = async (task) => {
-    const state = await acquire.call(line.backend.state, task)
+    const state = await acquire(task)
     return new Proxy(state, {
       get(target, name) {
         if (name !== 'apply') {

@@ -1,3 +1,4 @@
+/** An older and a newer writer are read by the reader of today. */
 import avro from 'avsc'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

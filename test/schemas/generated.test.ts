@@ -1,3 +1,4 @@
+/** The committed types are what the schemas give. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { generated } from '../../schemas/generate.ts'

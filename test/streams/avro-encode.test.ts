@@ -1,3 +1,4 @@
+/** Compiled encoders against avsc as oracle. */
 import avro from 'avsc'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

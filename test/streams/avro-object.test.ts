@@ -1,3 +1,4 @@
+/** Records as plain objects: round trips, and errors that name the field. */
 import avro from 'avsc'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+/** Row views over columns: cursors and text handles. */
 import { expect, test } from 'vitest'
 import type { Transaction } from '../../schemas/generated.ts'
 import { transactionColumns } from '../../schemas/generated.ts'

@@ -1,10 +1,8 @@
 /** What only the distributed backend can get wrong: other people's records on the log, given-up transactions, proof. */
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { Producer, initProducerIdV5 } from '@platformatic/kafka'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { generate } from '../../intake/generator.ts'
-import { defaultSettings } from '../../schemas/settings.ts'
-import { records, topics } from '../../schemas/topics.ts'
 import type { Backend, TopicPartition } from '../../streams/backend.ts'
 import { openDistributed, type DistributedBackend } from '../../streams/distributed/index.ts'
 import { transactionalId } from '../../streams/distributed/names.ts'
@@ -12,17 +10,25 @@ import { stamped } from '../../streams/distributed/wire/batches.ts'
 import { Cluster } from '../../streams/distributed/wire/cluster.ts'
 import { produce } from '../../streams/distributed/wire/requests.ts'
 import { openMemory } from '../../streams/memory/index.ts'
-import { TestDriver } from '../../streams/testing.ts'
-import { payments } from '../../topologies/payments.ts'
-import { settlement } from '../../topologies/settlement.ts'
 import { batchOf, recordsOf } from '../conformance/batches.ts'
-import { runLog } from '../model/run-log.ts'
+import type { TestDriver } from '../../streams/testing.ts'
+import { run } from '../services/cache.ts'
 import { missingOf, running, services } from '../services/index.ts'
-import { rawRecord } from '../simulation/line.ts'
+import { input, lineOn, send } from './distributed-child/line.ts'
 
 const found = await services('kafka', 'redis')
 const missing = missingOf(found)
 const ends: (() => Promise<void>)[] = []
+const child = join(import.meta.dirname, 'distributed-child', 'worker.ts')
+
+/** The line over the in-memory backend: what every other run must give. */
+const reference = (async (): Promise<TestDriver> => {
+  const driver = lineOn(openMemory())
+  await driver.create()
+  await send(driver, input(), 0, Infinity)
+  await driver.run()
+  return driver
+})()
 
 interface World {
   readonly backend: DistributedBackend
@@ -144,56 +150,44 @@ describe.skipIf(missing !== null)(`the distributed backend${missing === null ? '
   })
 
   it('gives the digests that the in-memory backend gives, also after Redis has lost everything', async () => {
-    const settings = { ...defaultSettings, partitions: 2 }
-    const items = [
-      ...generate({ seed: 4, payments: 5_000, paymentsPerSecond: 5, duplicateShare: 0.02, returnShare: 0.05 }),
-    ]
-    const rows = items.map(({ transaction }, row) => ({ file: 0, row, transaction }))
-    const input = runLog(rows, settings, { notAfter: Date.UTC(2026, 1, 1) })
-    const driverOn = async (backend: Backend): Promise<TestDriver> => {
-      const driver = new TestDriver({
-        topologies: [payments(settings), settlement(settings)],
-        topics: Object.values(topics),
-        partitions: settings.partitions,
-        markOf: (topic) => (topic === topics.cyclePartials.name ? null : records.mark),
-        backend,
-        task: { batchRows: 400 },
-      })
-      await driver.create()
-      return driver
-    }
-    const send = async (driver: TestDriver, from: number, to: number): Promise<void> => {
-      for (const [partition, all] of input.entries()) {
-        for (let at = from; at < Math.min(to, all.length); at += 1000) {
-          const some = all.slice(at, Math.min(to, at + 1000))
-          await driver.send(topics.transactions.name, partition, some.map(rawRecord))
-        }
-      }
-    }
-    const reference = await driverOn(openMemory())
-    await send(reference, 0, Infinity)
-    await reference.run()
-    const expected = reference.digests()
-    expect([...expected.values()].filter((digest) => digest !== [...expected.values()][0]).length).toBeGreaterThan(4)
-
+    const log = input()
     const { backend } = await world()
-    const driver = await driverOn(backend)
-    await send(driver, 0, 1500)
+    const driver = lineOn(backend)
+    await driver.create()
+    await send(driver, log, 0, 1500)
     await driver.run()
     for (const { name } of driver.tasks) await backend.state.drop(name)
-    await send(driver, 1500, Infinity)
+    await send(driver, log, 1500, Infinity)
     await driver.run()
     expect(driver.tasks.every(({ reprocessed }) => reprocessed > 0)).toBe(true)
-    expect(driver.digests()).toEqual(expected)
-    // Every task has written its whole state behind, and none of it has an end.
+    expect(driver.digests()).toEqual((await reference).digests())
     for (const { name, committed } of driver.tasks) {
       expect((await backend.state.peek(name, 'none')).header).toMatchObject({ position: committed })
     }
     for (const topic of ['settlements', 'instructions']) {
-      const [ours, theirs] = [await driver.read(topic), await reference.read(topic)]
+      const [ours, theirs] = [await driver.read(topic), await (await reference).read(topic)]
       const values = (written: typeof ours): unknown[] => written.map(({ type, value }) => ({ type, value }))
       expect(values(ours)).toEqual(values(theirs))
       expect(ours.length).toBeGreaterThan(0)
     }
+  })
+
+  it('gives the same digests when workers are killed at every point of a commit and a delta', async () => {
+    const { backend, prefix } = await world()
+    const driver = lineOn(backend)
+    await driver.create()
+    await send(driver, input(), 0, Infinity)
+    const { kafka, redis } = running(found)
+    const worker = (point: string, count: number) =>
+      run(process.execPath, [child, kafka.endpoint, redis.endpoint, prefix, point, String(count)])
+    let killed = 0
+    for (const point of ['commit', 'committed', 'delta', 'applied']) {
+      for (const count of [1, 2]) if ((await worker(point, count)).signal === 'SIGKILL') killed++
+    }
+    // A task that has nothing left to do comes to none of them; the first rounds all do.
+    expect(killed).toBeGreaterThanOrEqual(6)
+    const last = await worker('none', 0)
+    expect(last.code, last.said).toBe(0)
+    expect(new Map(JSON.parse(last.said) as [string, string][])).toEqual((await reference).digests())
   })
 })

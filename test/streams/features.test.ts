@@ -58,9 +58,19 @@ function transactions(drawn: readonly (typeof payment extends fc.Arbitrary<infer
   return drawn.map(({ by, account, currency, payee, merchant, amount: amountMinor, country, precision }, i) => {
     now += by
     return {
-      ...{ producer: 'shop', payerAccount: account, transactionId: `P${i}`, kind: 'PAYMENT', occurredAt: now },
-      ...{ payerBank: 'a', payeeAccount: `payee-${payee}`, payeeBank: 'b', amountMinor, currency, country },
-      ...{ merchant: merchant === null ? null : `shop-${merchant}`, originalTransactionId: null },
+      producer: 'shop',
+      payerAccount: account,
+      transactionId: `P${i}`,
+      kind: 'PAYMENT',
+      occurredAt: now,
+      payerBank: 'a',
+      payeeAccount: `payee-${payee}`,
+      payeeBank: 'b',
+      amountMinor,
+      currency,
+      country,
+      merchant: merchant === null ? null : `shop-${merchant}`,
+      originalTransactionId: null,
       timePrecision: precision as Transaction['timePrecision'],
     }
   })
@@ -181,5 +191,7 @@ it('refuse a key that was not declared', async () => {
   await tables.feed([one])
   const spec = features('account', accountFeatures).create({ stores: new Map() } as unknown as TaskContext)
   const frame = frameOf([one])
-  expect(() => spec.process(new Batch(frame, Int32Array.of(0), 1), () => undefined)).toThrow()
+  expect(() => spec.process(new Batch(frame, Int32Array.of(0), 1), () => undefined)).toThrow(
+    /column|declared|undefined/,
+  )
 })

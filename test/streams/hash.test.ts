@@ -1,3 +1,4 @@
+/** Hashes against published vectors: Kafka's murmur2, murmur3, CRC-32C. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Hash128, crc32c, hash128, hash32, murmur2, partitionOf } from '../../streams/hash.ts'

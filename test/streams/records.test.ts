@@ -1,3 +1,4 @@
+/** Record batches against hand-laid bytes; damaged ones are refused. */
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
