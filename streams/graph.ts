@@ -1,6 +1,6 @@
 /**
  * A topology inside a task: every node becomes an RxJS stage on batches, wired by Subjects. Everything is synchronous:
- * pushing a step's batch into the source runs the whole graph before it returns.
+ * pushing a step's batch into the source runs the whole graph before it returns, and throws what an operator threw.
  */
 
 import { map, merge, Subject, tap } from 'rxjs'
@@ -35,6 +35,13 @@ export function wire(topology: Topology, context: TaskContext, options: GraphOpt
     if (subject === undefined) ports.set(key, (subject = new Subject()))
     return subject
   }
+  // RxJS hands an error to the subscriber and goes on, or throws it when everything is over: the step would be committed
+  // without what follows the operator. So it is kept, and thrown before the step returns, and by every later one.
+  let failed: { error: unknown } | null = null
+  const fail = (error: unknown): void => void (failed ??= { error })
+  const raise = (): void => {
+    if (failed !== null) throw failed.error
+  }
   const outputs: Output[] = []
   const rates = new Map<string, number>()
   const controlled: { runtime: OperatorRuntime; emit: (port: string, value: Flowing) => void }[] = []
@@ -56,18 +63,22 @@ export function wire(topology: Topology, context: TaskContext, options: GraphOpt
         ? new ObjectOutput(destination, node.spec, mark)
         : new ColumnOutput(destination, node.spec, mark, context)
       outputs.push(output)
-      input.subscribe((flowing) => output.take(flowing))
+      input.pipe(tap((flowing) => output.take(flowing))).subscribe({ error: fail })
       continue
     }
     const runtime = node.spec.create(context)
     const emit = (port: string, value: Flowing): void => portOf(node.id, port).next(value)
     controlled.push({ runtime, emit })
-    input.pipe(map((flowing) => runtime.process(flowing, emit))).subscribe()
+    input.pipe(map((flowing) => runtime.process(flowing, emit))).subscribe({ error: fail })
   }
   return {
-    push: (port, flowing) => portOf(topology.source.id, port).next(flowing),
+    push(port, flowing) {
+      portOf(topology.source.id, port).next(flowing)
+      raise()
+    },
     control(control) {
       for (const { runtime, emit } of controlled) runtime.control?.(control, emit)
+      raise()
     },
     outputs,
     rates,
