@@ -31,7 +31,8 @@ const payments = (items: readonly Generated[]): number => items.filter(({ made }
 
 /** Bounds of the sample: a run in which something never happened proves nothing of it. */
 const happened = (counts: Record<string, number>, least: number): void => {
-  for (const [what, count] of Object.entries(counts)) expect(count, what).toBeGreaterThanOrEqual(least)
+  const rare = Object.entries(counts).filter(([, count]) => count < least)
+  expect(rare).toEqual([])
 }
 
 describe('the engine and the model', () => {
@@ -113,8 +114,16 @@ describe('the engine and the model', () => {
     const settings = { ...defaultSettings, partitions: 2, dedupHorizonMs: 3_600_000, cycleMs: 60_000, graceMs: 5_000 }
     const items = [
       ...generate({
-        ...{ ...troubled, seed: 13, payments: 12_000, customers: 300, terminals: 200, paymentsPerSecond: 0.5 },
-        ...{ disorderMs: 30_000, copyDelayMs: 3 * 3_600_000, returnDelayMs: 2 * 3_600_000, duplicateShare: 0.15 },
+        ...troubled,
+        seed: 13,
+        payments: 12e3,
+        customers: 300,
+        terminals: 200,
+        paymentsPerSecond: 0.5,
+        disorderMs: 3e4,
+        copyDelayMs: 3 * 36e5,
+        returnDelayMs: 2 * 36e5,
+        duplicateShare: 0.15,
       }),
     ]
     const logOf = (controls: readonly Control[]): ReturnType<typeof serveLog> =>

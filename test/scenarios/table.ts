@@ -54,7 +54,10 @@ export function table(text: string): Step[] {
 function recordOf(at: number, text: string): { to: number | null; record: LogRecord } {
   const [word] = text.split(' ', 1)
   const tick = (clock: 'FILES' | 'WALL', to: number, closeThrough: number | null = null): LogRecord => ({
-    ...{ type: 'tick', at: to, clock, closeThrough },
+    type: 'tick',
+    at: to,
+    clock,
+    closeThrough,
   })
   if (text === '-- cycle closes --') return { to: null, record: tick('FILES', at + tableSettings.allowedDelayMs) }
   if (text === '-- tick --') return { to: null, record: tick('WALL', at) }
@@ -120,7 +123,11 @@ function resolutionOf(text: string): { to: number; record: LogRecord } {
   const action = verb === 'release' ? 'RELEASE' : 'REJECT'
   const who = { producer: 'shop', payerAccount, transactionId, by: 'anna', why: 'seen' }
   const record: LogRecord = {
-    ...{ type: 'holdResolution', resolutionId, action, ...who, notSettledElsewhere: not !== undefined },
+    type: 'holdResolution',
+    resolutionId,
+    action,
+    ...who,
+    notSettledElsewhere: not !== undefined,
   }
   return { to: partitionOf(payerAccount, tableSettings.partitions), record }
 }

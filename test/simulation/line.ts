@@ -175,8 +175,17 @@ async function readLine(driver: TestDriver, settings: Settings): Promise<LineRes
     const { task, logicalTime, outcome, reasons, cycleStart, late, score, ruleVersion } = decision
     const { contributions, features } = decision
     return {
-      ...{ task, logicalTime, transaction, outcome, reasons, cycleStart, late, score, ruleVersion },
-      ...{ contributions, features },
+      task,
+      logicalTime,
+      transaction,
+      outcome,
+      reasons,
+      cycleStart,
+      late,
+      score,
+      ruleVersion,
+      contributions,
+      features,
     }
   })
   const deadLetters = (
@@ -187,11 +196,15 @@ async function readLine(driver: TestDriver, settings: Settings): Promise<LineRes
   })
   const result = {
     outcomes: outcomes.map(({ task, logicalTime, outcome, firstSeenAt, transaction }) => ({
-      ...{ task, logicalTime, outcome, firstSeenAt, transaction },
+      task,
+      logicalTime,
+      outcome,
+      firstSeenAt,
+      transaction,
     })),
     decisions,
     holdEvents: (await of<HoldEvent>(topics.holdEvents.name)).map((event): HoldEvent => {
-      const { seq: _seq, ...rest } = event as HoldEvent & { seq: number }
+      const { seq: _seq, ...rest } = event as unknown as HoldEvent & { seq: number }
       return rest
     }),
     deadLetters,

@@ -100,9 +100,13 @@ export function randomLog(random: Random, size: number, settings: Settings = sim
       const original = late ? resolved.at(-1)! : pick(random, sent.slice(-20))
       const part = random.chance(0.5) ? original.amountMinor : 1 + random.below(original.amountMinor)
       const back: Transaction = {
-        ...{ ...original, transactionId: `R${ids++}`, originalTransactionId: original.transactionId },
-        ...{ kind: pick(random, ['REFUND', 'REVERSAL', 'CHARGEBACK'] as const), occurredAt: now },
-        ...{ amountMinor: part, currency: random.chance(0.95) ? original.currency : 'GBP' },
+        ...original,
+        transactionId: `R${ids++}`,
+        originalTransactionId: original.transactionId,
+        kind: pick(random, ['REFUND', 'REVERSAL', 'CHARGEBACK'] as const),
+        occurredAt: now,
+        amountMinor: part,
+        currency: random.chance(0.95) ? original.currency : 'GBP',
       }
       sent.push(back)
       send(back)

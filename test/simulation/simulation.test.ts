@@ -13,7 +13,7 @@ describe('the line in an unkind world', () => {
     const happened = new Map<string, number>()
     for (let seed = first; seed < first + seeds; seed++) {
       const simulated = await simulate({ seed })
-      expect(simulated.troubles, `SLUICE_SEED=${seed}`).toEqual([])
+      expect({ SLUICE_SEED: seed, troubles: simulated.troubles }).toEqual({ SLUICE_SEED: seed, troubles: [] })
       for (const [what, count] of simulated.happened) happened.set(what, (happened.get(what) ?? 0) + count)
     }
     if (seeds < 60) return
@@ -21,14 +21,14 @@ describe('the line in an unkind world', () => {
     for (const what of [...steps.flatMap((step) => [`crash at ${step}`, `lost at ${step}`]), 'crash at fetch']) {
       expect([...happened.keys()]).toContain(what)
     }
-    for (const what of ['fenced', 'stolen', 'fell back', 'state lost', 'recoveries with rows processed again']) {
-      expect(happened.get(what), what).toBeGreaterThan(5)
-    }
+    const often = ['fenced', 'stolen', 'fell back', 'state lost', 'recoveries with rows processed again']
+    expect(often.filter((what) => (happened.get(what) ?? 0) <= 5)).toEqual([])
   })
 
   it('and with batches and interleaving alone', async () => {
     for (let seed = 1001; seed <= 1010; seed++) {
-      expect((await simulate({ seed, calm: true, size: 300 })).troubles, `seed ${seed}`).toEqual([])
+      const { troubles } = await simulate({ seed, calm: true, size: 300 })
+      expect({ seed, troubles }).toEqual({ seed, troubles: [] })
     }
   })
 })

@@ -26,7 +26,14 @@ it('describe themselves', async () => {
 })
 
 const operator = (name: string, more: Partial<OperatorSpec> = {}): OperatorSpec => ({
-  ...{ word: 'map', name, needs: [], adds: [], stores: [], uses: [], ports: ['out'], emits: 'batch' },
+  word: 'map',
+  name,
+  needs: [],
+  adds: [],
+  stores: [],
+  uses: [],
+  ports: ['out'],
+  emits: 'batch',
   create: () => ({ process: () => undefined }),
   ...more,
 })
