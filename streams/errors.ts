@@ -36,6 +36,10 @@ export const faults = {
     cause: 'The topic exists with another number of partitions; the number is fixed when a log is created.',
     action: 'Start with the recorded number, or begin a new log and replay into it.',
   },
+  SLUICE_TOPIC_UNFIT: {
+    cause: 'The topic exists with settings under which committed records vanish.',
+    action: 'Change the settings named here with kafka-configs.sh, or give the topics another prefix.',
+  },
   SLUICE_LOCKED: {
     cause: 'Another process has the data directory open.',
     action: 'Talk to that process over its HTTP endpoint, stop it, or give another directory with --data.',
@@ -62,7 +66,8 @@ export const faults = {
     action: 'Set maxmemory-policy to noeviction on that server (CONFIG SET and in its file), then start again.',
   },
   SLUICE_BROKER_FAILED: {
-    cause: 'A Kafka broker could not be reached, gave no answer or refused; what was sent may have taken effect or not.',
+    cause:
+      'A Kafka broker could not be reached, gave no answer or refused; what was sent may have taken effect or not.',
     action: 'None when it passes: recovery reads what was committed. Otherwise check the brokers and the network.',
   },
   SLUICE_BROKER_UNFIT: {

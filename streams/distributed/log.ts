@@ -5,14 +5,14 @@
  * the end is the last stable offset, and a read may move on without bytes. A reader asks for an offset and gets it or an
  * error; nothing is ever reset.
  */
-import { createTopicsV7 } from '@platformatic/kafka'
 import type { Fetched, Log, TopicPartition, TopicSpec, Writer } from '../backend.ts'
 import { assertName } from '../embedded/keys.ts'
-import { CodedError, OffsetGoneError } from '../errors.ts'
+import { OffsetGoneError } from '../errors.ts'
 import { inflate } from '../records.ts'
 import { ledgerGroup, ledgerTopic, topicName, transactionalId } from './names.ts'
+import { createTopics } from './topics.ts'
 import { committedOf } from './wire/batches.ts'
-import { type Cluster, sleep } from './wire/cluster.ts'
+import type { Cluster } from './wire/cluster.ts'
 import { brokerError, reasonOf } from './wire/errors.ts'
 import { fetch, type FetchAnswer } from './wire/requests.ts'
 import { fence, offsetAt, readLedger, stableEnd, type WriterNames } from './writer.ts'
@@ -32,24 +32,6 @@ export interface KafkaLogOptions {
 const LONGEST_POLL_MS = 10_000
 /** What a compressed batch of a foreign producer may become. */
 const INFLATED_BYTES = 64 << 20
-
-/**
- * What a topic of ours needs: nothing is compacted or forgotten by time (records carry logical time, often years ago or
- * ahead), nobody is elected who lacks records, and a commit's batch may be larger than Kafka's 1 MB.
- */
-function topicSettings(replicationFactor: number): Record<string, string> {
-  return {
-    'cleanup.policy': 'delete',
-    'retention.ms': '-1',
-    'retention.bytes': '-1',
-    'message.timestamp.type': 'CreateTime',
-    'message.timestamp.after.max.ms': '9223372036854775807',
-    'message.timestamp.before.max.ms': '9223372036854775807',
-    'max.message.bytes': String(16 << 20),
-    'min.insync.replicas': String(Math.min(2, replicationFactor)),
-    'unclean.leader.election.enable': 'false',
-  }
-}
 
 export class KafkaLog implements Log {
   readonly #cluster: Cluster
@@ -73,67 +55,18 @@ export class KafkaLog implements Log {
   }
 
   async createTopics(topics: readonly TopicSpec[]): Promise<void> {
-    const missing: TopicSpec[] = []
-    for (const spec of topics) {
-      assertName('topic', spec.name)
-      const found = await this.#existing(spec.name)
-      if (found === null) missing.push(spec)
-      else if (found !== spec.partitions) {
-        const detail = `topic ${spec.name} has ${found} partitions, asked ${spec.partitions}`
-        throw new CodedError('SLUICE_TOPIC_PARTITIONS', detail)
-      }
-    }
-    await Promise.all(missing.map((spec) => this.#create(this.#name(spec.name), spec.name, spec.partitions)))
+    for (const { name } of topics) assertName('topic', name)
+    const { topicSettings: special } = this.#options
+    const wanted = topics.map(({ name, partitions }) => {
+      return { topic: name, name: this.#name(name), partitions, settings: special?.(name) ?? {} }
+    })
+    await createTopics(this.#cluster, wanted, this.#options.replicationFactor)
   }
 
   /** Makes a topic of the backend's own, under the name given. */
   async createOwn(name: string, partitions: number): Promise<void> {
-    const found = await this.#cluster.topic(name).catch((error: unknown) => {
-      if (error instanceof CodedError && error.code === 'SLUICE_TOPIC_UNKNOWN') return null
-      throw error
-    })
-    if (found === null) await this.#create(name, name, partitions)
-  }
-
-  async #existing(topic: string): Promise<number | null> {
-    try {
-      return await this.partitions(topic)
-    } catch (error) {
-      if (error instanceof CodedError && error.code === 'SLUICE_TOPIC_UNKNOWN') return null
-      throw error
-    }
-  }
-
-  async #create(name: string, topic: string, partitions: number): Promise<void> {
-    const { replicationFactor, topicSettings: special } = this.#options
-    const settings = { ...topicSettings(replicationFactor), ...special?.(topic) }
-    const configs = Object.entries(settings).map(([key, value]) => ({ name: key, value }))
-    const request = [{ name, numPartitions: partitions, replicationFactor, assignments: [], configs }]
-    try {
-      await this.#cluster.any(`create ${topic}`, (c) => createTopicsV7.api.async(c, request, 20_000, false))
-    } catch (error) {
-      // Another process was faster, or the answer of our own request was lost: the number is checked below.
-      if (reasonOf(error) !== 'TOPIC_ALREADY_EXISTS') throw brokerError(error, `create topic ${topic}`)
-    }
-    await this.#settled(name, topic, partitions)
-  }
-
-  /** A new topic is known to the brokers, and led, a little after it was made. */
-  async #settled(name: string, topic: string, partitions: number): Promise<void> {
-    for (let tries = 0; tries < 600; tries++) {
-      const info = await this.#cluster.topic(name).catch((error: unknown) => {
-        if (error instanceof CodedError && error.code === 'SLUICE_TOPIC_UNKNOWN') return null
-        throw error
-      })
-      const led = info !== null && info.leaders.every((leader) => leader >= 0)
-      if (led && info.leaders.length === partitions) return
-      if (led) {
-        const detail = `topic ${topic} has ${info.leaders.length} partitions, asked ${partitions}`
-        throw new CodedError('SLUICE_TOPIC_PARTITIONS', detail)
-      }
-      await sleep(50)
-    }
-    throw new CodedError('SLUICE_BROKER_FAILED', `topic ${topic} was made, but its partitions have no leaders`)
+    const own = { topic: name, name, partitions, settings: {} }
+    await createTopics(this.#cluster, [own], this.#options.replicationFactor)
   }
 
   async bounds({ topic, partition }: TopicPartition): Promise<{ start: number; end: number }> {

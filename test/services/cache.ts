@@ -50,15 +50,15 @@ export async function run(
   command: string,
   args: readonly string[],
   options: SpawnOptions = {},
-): Promise<{ code: number | null; said: string }> {
+): Promise<{ code: number | null; signal: NodeJS.Signals | null; said: string }> {
   return new Promise((resolve) => {
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     for (const stream of [child.stdout!, child.stderr!]) {
-      stream.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)))
+      stream.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-20_000)))
     }
-    child.once('error', (error) => resolve({ code: null, said: error.message }))
-    child.once('close', (code) => resolve({ code: code ?? 1, said }))
+    child.once('error', (error) => resolve({ code: null, signal: null, said: error.message }))
+    child.once('close', (code, signal) => resolve({ code: code ?? 1, signal, said }))
   })
 }
 
