@@ -72,3 +72,36 @@ export const firstRules: RuleSet = {
     },
   ],
 }
+
+/** Most rules of one set: each has a bit in the receipt's mask. */
+const MAX_RULES = 30
+const isInteger = (value: unknown): boolean => Number.isSafeInteger(value)
+
+/** Whether a text is a rule set that can be applied: shape, whole numbers, and only features that are known. */
+export function isRuleSet(text: string, features: ReadonlySet<string>): boolean {
+  let set: Partial<RuleSet>
+  try {
+    set = JSON.parse(text) as Partial<RuleSet>
+  } catch {
+    return false
+  }
+  if (set === null || typeof set !== 'object' || !isInteger(set.holdAt) || !isInteger(set.declineAt)) return false
+  if (!Array.isArray(set.rules) || set.rules.length > MAX_RULES) return false
+  return (set.rules as Partial<Rule>[]).every(
+    (rule) =>
+      typeof rule?.name === 'string' &&
+      isInteger(rule.points) &&
+      (rule.absent === 'fires' || rule.absent === 'does not fire') &&
+      Array.isArray(rule.when) &&
+      rule.when.every((condition) => isCondition(condition as Partial<Condition>, features)),
+  )
+}
+
+function isCondition(condition: Partial<Condition> | null, features: ReadonlySet<string>): boolean {
+  if (condition === null || typeof condition !== 'object' || !features.has(condition.feature ?? '')) return false
+  const { atLeast, atMost, above, atMostTimes } = condition
+  const bounds = [atLeast, atMost, above].filter((bound) => bound !== undefined)
+  if (!bounds.every(isInteger)) return false
+  if (atMostTimes === undefined) return bounds.length > 0
+  return features.has(atMostTimes.feature) && isInteger(atMostTimes.factor)
+}

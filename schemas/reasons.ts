@@ -19,6 +19,8 @@ export const deadLetterReasons = {
   'unknown-schema': 'The schema id is not one that this log accepts. Register the schema and pin it before sending.',
   'record-too-large': 'The value is larger than 64 KiB. A transaction is far smaller: check the producer.',
   'unexpected-record': "The record type does not belong on this topic. Check the producer's configuration.",
+  'invalid-control':
+    'The control record does not say what it must: rules are JSON of version, thresholds and at most 30 rules.',
   'invalid-producer': 'producer must have 1 to 64 characters.',
   'invalid-transaction-id': 'transactionId must have 1 to 64 characters.',
   'invalid-payer-account': 'payerAccount must have 1 to 64 characters.',

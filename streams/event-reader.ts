@@ -21,7 +21,18 @@ const CONTROL = 201
 const UNREADABLE = 202
 const UNKNOWN = 255
 /** Reasons that the reader itself gives, in front of the source's checks; 0 is alive. */
-const builtIn = ['', 'undecodable', 'unknown-schema', 'record-too-large', 'unexpected-record'] as const
+const builtIn = [
+  '',
+  'undecodable',
+  'unknown-schema',
+  'record-too-large',
+  'unexpected-record',
+  'invalid-control',
+] as const
+const UNDECODABLE = 1
+const UNKNOWN_SCHEMA = 2
+const UNEXPECTED = 4
+const INVALID_CONTROL = 5
 const after = ['time-too-early', 'time-too-late', 'misrouted-key', 'misrouted-partition'] as const
 
 interface Tick {
@@ -72,6 +83,7 @@ export class EventReader {
   }>
   /** Wire id -> row type: index of an event schema, TICK, CONTROL, UNREADABLE. */
   private readonly rowTypes = new Map<number, number>()
+  private readonly foreign: ReadonlySet<number>
   private dead = new Uint8Array(0)
   private rows = new Int32Array(0)
   private fault = new Uint8Array(0)
@@ -88,6 +100,7 @@ export class EventReader {
     this.decoders = source.events.map((writer) => compileDecoder(writer.schema, reader))
     this.tickCodec = objectCodec(source.tick.schema)
     this.unreadable = objectCodec(source.unreadable.schema)
+    this.foreign = new Set(source.foreign.map(({ id }) => id))
     this.controlCodecs = new Map(
       source.controls.map((type) => [type.id, { type: type.name, codec: objectCodec(type.schema) }]),
     )
@@ -139,7 +152,7 @@ export class EventReader {
       }
       const type = this.rowTypes.get(view.getInt32(at + 1))
       recordTypes[row] = type ?? UNKNOWN
-      if (type === undefined) this.dead[row] = 2
+      if (type === undefined) this.dead[row] = this.foreign.has(view.getInt32(at + 1)) ? UNEXPECTED : UNKNOWN_SCHEMA
     }
   }
 
@@ -244,7 +257,7 @@ export class EventReader {
         clock.tick(tick.at, tick.clock !== 'FILES', tick.closeThrough)
         const { files, ticker } = this.source.markEvery
         if (tick.closeThrough !== null || clock.ticks % (tick.clock === 'FILES' ? files : ticker) === 0) marks.push(row)
-      } else if (type === TICK) reason = 1
+      } else if (type === TICK) reason = UNDECODABLE
       streamTime[row] = clock.streamTime
       if (clock.closedThrough > closedBefore) {
         closings.push({
@@ -262,8 +275,9 @@ export class EventReader {
         continue
       }
       if (type === CONTROL) {
-        control = this.control(frame, row)
-        if (control === null) reason = 1
+        const found = this.control(frame, row)
+        if (typeof found === 'number') reason = found
+        else control = found
       }
       if (type === UNREADABLE || reason !== 0) {
         received++
@@ -317,11 +331,12 @@ export class EventReader {
     }
   }
 
-  private control(frame: Frame, row: number): Control | null {
+  /** The control record of a row, or why it is none. */
+  private control(frame: Frame, row: number): Control | number {
     const known = this.controlCodecs.get(frame.view.getInt32(frame.valueOffsets[row] + 1))
-    if (known === undefined) return null
-    const value = this.decodeOr(frame, row, known.codec)
-    return value === null ? null : { type: known.type, value, row }
+    const value = known === undefined ? null : this.decodeOr(frame, row, known.codec)
+    if (known === undefined || value === null) return UNDECODABLE
+    return this.source.acceptsControl(known.type, value) ? { type: known.type, value, row } : INVALID_CONTROL
   }
 
   private deadLetter(frame: Frame, row: number, dead: number): DeadLetterValue {

@@ -27,6 +27,10 @@ export interface EventSource {
   readonly tick: RecordType
   readonly controls: readonly RecordType[]
   readonly unreadable: RecordType
+  /** Record types that are known and belong on other topics. */
+  readonly foreign: readonly RecordType[]
+  /** Whether a control record says what it must; one that does not is a dead letter. */
+  readonly acceptsControl: (type: string, value: Readonly<Record<string, unknown>>) => boolean
   /** Number column of the event time. */
   readonly time: string
   /** Text column that the record key must equal. */

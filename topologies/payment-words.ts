@@ -2,7 +2,7 @@
 
 import { decideReturn } from '../processors/decide.ts'
 import { countryIndex } from '../processors/kilometers.ts'
-import type { RuleSet } from '../processors/rules.ts'
+import { isRuleSet, type RuleSet } from '../processors/rules.ts'
 import { becauses, outcomes } from '../processors/verdict.ts'
 import { currencyCodes, currencyIndexOfBytes } from '../schemas/currencies.ts'
 import { maxAmountMinor } from '../schemas/money.ts'
@@ -52,6 +52,8 @@ export const transactions = (settings: Settings): EventSource => ({
   tick: records.tick,
   controls: [records.memberList, records.holdResolution, records.ruleSet],
   unreadable: records.unreadable,
+  foreign: Object.values(records),
+  acceptsControl: (type, value) => type !== records.ruleSet.name || isRuleSet(value.rules as string, ruleFeatures),
   time: 'occurredAt',
   key: 'payerAccount',
   codes: [
@@ -181,6 +183,9 @@ const featureFields = [
   'amountDeviation',
   'kilometersPerHour',
 ]
+
+/** What a rule may look at. */
+const ruleFeatures = new Set([...featureFields.filter((name) => name !== 'amountSaturated'), 'amountMinor'])
 
 export const decision: ColumnSink = {
   ...columnSink,

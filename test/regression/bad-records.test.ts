@@ -48,6 +48,25 @@ const spoils: Partial<Record<DeadLetterReason, Spoil>> = {
     new DataView(value.buffer).setInt32(1, 1000 + n)
     return { key: utf8(good.payerAccount), value }
   },
+  'unexpected-record': (good, n) => {
+    const value = transactionValue(good)
+    new DataView(value.buffer).setInt32(1, n % 2 === 0 ? records.decision.id : records.mark.id)
+    return { key: utf8(good.payerAccount), value }
+  },
+  'invalid-control': (_, n) => {
+    const texts = [
+      '',
+      'null',
+      '{}',
+      '{"holdAt":1,"declineAt":2,"rules":[{"name":"x","points":1,"absent":"fires","when":[{"feature":"constructor","atLeast":1}]}]}',
+    ]
+    const value = { version: `${n}`, rules: texts[n % 4], sha256: '', effectiveFrom: 0, by: 'x' }
+    return {
+      key: null,
+      value: wire(records.ruleSet.id, objectCodec<object>(records.ruleSet.schema).encode(value)),
+      partition: n % PARTITIONS,
+    }
+  },
   'record-too-large': changed((_, n) => ({ merchant: 'm'.repeat(66_000 + (n % 100)) })),
   'invalid-producer': changed((_, n) => ({ producer: n % 2 === 0 ? '' : long })),
   'invalid-transaction-id': changed((_, n) => ({ transactionId: n % 2 === 0 ? '' : accents })),
@@ -94,7 +113,6 @@ const ofFiles = new Set<DeadLetterReason>([
     'mapping-threw',
   ] as const),
   ...(['mapping-result', 'unreadable-time', 'unreadable-amount', 'unreadable-kind', 'amount-precision'] as const),
-  'unexpected-record',
 ])
 
 const goodOne = (n: number): Transaction => ({
