@@ -6,7 +6,7 @@ import { redis } from './redis.ts'
 const starters = { kafka, redis } as const satisfies Record<string, () => Promise<Found>>
 
 export type ServiceName = keyof typeof starters
-export type Services<Name extends ServiceName> = Record<Name, Service> & { stop(): Promise<void> }
+export type Services<Name extends ServiceName> = Record<Name, Service> & { readonly stop: () => Promise<void> }
 
 /** Starts services side by side. When one is missing the others are ended, and the reasons are told. */
 export async function services<Name extends ServiceName>(
