@@ -144,6 +144,29 @@ program
   .addOption(jsonOption())
   .action(run(async () => (await import('./ask.ts')).sql))
 
+const bench = program
+  .command('bench')
+  .description('measurements, one per claim; each checks its result in the same run')
+for (const [name, about] of [
+  ['kernel', 'the payments line as shipped, without I/O, beside a yardstick of columns'],
+  ['embedded', 'from the log on disk to committed state, outputs and rows in ClickHouse'],
+] as const) {
+  const command = bench
+    .command(name)
+    .description(about)
+    .addOption(new Option('--events <n>', 'events of a round').argParser(whole(1000)))
+    .addOption(new Option('--rounds <n>', 'rounds that count').argParser(whole(1, 100)))
+    .addOption(jsonOption())
+  if (name === 'kernel') command.option('--stages', 'also say where the CPU goes')
+  command.action(run(async () => (await import('./bench.ts'))[name]))
+}
+bench
+  .command('http')
+  .description('single posts through a real serve: payments per second at 1, 10, 100 and 1000 at a time')
+  .addOption(new Option('--seconds <n>', 'per step').argParser(whole(1, 600)).default(4))
+  .addOption(jsonOption())
+  .action(run(async () => (await import('./bench.ts')).http))
+
 program
   .command('verify')
   .description('process the log again from its start in a second directory; compare digests and rows')

@@ -218,7 +218,11 @@ test('rows that are not canonical are encoded to the canonical bytes', () => {
 
 test('every whole number is written as the object codec writes it', () => {
   const schema = records.closedThrough.schema
-  const encode = compileEncoder(schema, { id: 31, columns: { logicalTime: 'seq', closedThrough: 'seq' } })
+  const encode = compileEncoder(schema, {
+    id: 31,
+    columns: { logicalTime: 'seq', closedThrough: 'seq' },
+    constants: { cut: true },
+  })
   const codec = objectCodec<object>(schema)
   const writer = new RecordBatchWriter()
   const check = (value: number): void => {
@@ -233,7 +237,13 @@ test('every whole number is written as the object codec writes it', () => {
       key: null,
       onValue: (_, start, end) => (written = Buffer.from(writer.bytes.subarray(start + 5, end)).toString('hex')),
     })
-    const expected = codec.encode({ task: value % 2 ** 31, seq: value, logicalTime: value, closedThrough: value })
+    const expected = codec.encode({
+      task: value % 2 ** 31,
+      seq: value,
+      logicalTime: value,
+      closedThrough: value,
+      cut: true,
+    })
     expect(written).toBe(Buffer.from(expected).toString('hex'))
   }
   for (let power = 0; power <= 53; power++) {

@@ -1,0 +1,37 @@
+/** bench: one measurement per claim, over the shipped topologies. */
+
+import { benchEmbedded, embeddedText } from '../bench/embedded.ts'
+import { httpBench, httpTable } from '../bench/http.ts'
+import { benchKernel, kernelText } from '../bench/kernel.ts'
+import { exitCodes, print, printJson, say } from './output.ts'
+
+export interface BenchOptions {
+  readonly events?: number
+  readonly rounds?: number
+  readonly stages?: boolean
+  readonly json?: boolean
+}
+
+/** The line alone: frames in, record batches out, no I/O; beside the yardstick. */
+export async function kernel(options: BenchOptions): Promise<number> {
+  const result = await benchKernel({ ...options, say })
+  if (options.json === true) printJson(result)
+  else print(kernelText(result))
+  return result.oracle === 'equal' ? exitCodes.ok : exitCodes.failed
+}
+
+/** From the log on disk to committed state, outputs, and rows in ClickHouse. */
+export async function embedded(options: BenchOptions): Promise<number> {
+  const result = await benchEmbedded({ ...options, say })
+  if (options.json === true) printJson(result)
+  else print(embeddedText(result))
+  return result.oracle === 'equal' ? exitCodes.ok : exitCodes.failed
+}
+
+/** Single posts through a real `serve`, by concurrency. */
+export async function http({ seconds, json }: { seconds: number; json?: boolean }): Promise<number> {
+  const rates = await httpBench({ seconds })
+  if (json === true) printJson(rates)
+  else print(httpTable(rates))
+  return exitCodes.ok
+}
