@@ -3,53 +3,75 @@
 const double = new Float64Array(1)
 const doubleBytes = new Uint8Array(double.buffer)
 
-/** Writes into a growing buffer; `take` copies out what was written and starts anew. */
+/** Size of a common buffer. */
+const CHUNK = 1 << 16
+
+/**
+ * Writes entries one after the other: `take` gives out what was written since the last one. Entries lie in common buffers
+ * that are never written again: one of its own for each would cost more than what is in it.
+ */
 export class ByteWriter {
   private buffer: Uint8Array
-  length = 0
+  private start = 0
+  private at = 0
 
   constructor(capacity = 4096) {
     this.buffer = new Uint8Array(capacity)
   }
 
+  /** Bytes since the last `take`. */
+  get length(): number {
+    return this.at - this.start
+  }
+
   private room(bytes: number): void {
-    if (this.length + bytes <= this.buffer.length) return
-    const larger = new Uint8Array(Math.max(this.buffer.length * 2, this.length + bytes))
-    larger.set(this.buffer)
+    if (this.at + bytes <= this.buffer.length) return
+    const pending = this.buffer.subarray(this.start, this.at)
+    const larger = new Uint8Array(Math.max(CHUNK, (pending.length + bytes) * 2))
+    larger.set(pending)
     this.buffer = larger
+    this.at = pending.length
+    this.start = 0
   }
 
   /** An integer from 0 to 2^53. */
   varint(value: number): void {
     this.room(8)
     while (value >= 128) {
-      this.buffer[this.length++] = (value % 128) | 128
+      this.buffer[this.at++] = (value % 128) | 128
       value = Math.floor(value / 128)
     }
-    this.buffer[this.length++] = value
+    this.buffer[this.at++] = value
   }
 
   /** A signed 32-bit integer. */
   int32(value: number): void {
     this.room(4)
-    this.buffer[this.length++] = value
-    this.buffer[this.length++] = value >>> 8
-    this.buffer[this.length++] = value >>> 16
-    this.buffer[this.length++] = value >>> 24
+    this.buffer[this.at++] = value
+    this.buffer[this.at++] = value >>> 8
+    this.buffer[this.at++] = value >>> 16
+    this.buffer[this.at++] = value >>> 24
   }
 
   double(value: number): void {
     this.room(8)
     double[0] = value
-    this.buffer.set(doubleBytes, this.length)
-    this.length += 8
+    this.buffer.set(doubleBytes, this.at)
+    this.at += 8
   }
 
   bytes(source: Uint8Array, offset = 0, length = source.length): void {
     this.varint(length)
     this.room(length)
-    for (let i = 0; i < length; i++) this.buffer[this.length + i] = source[offset + i]
-    this.length += length
+    for (let i = 0; i < length; i++) this.buffer[this.at + i] = source[offset + i]
+    this.at += length
+  }
+
+  /** The bytes alone, without their length. */
+  raw(source: Uint8Array): void {
+    this.room(source.length)
+    this.buffer.set(source, this.at)
+    this.at += source.length
   }
 
   text(value: string): void {
@@ -57,8 +79,8 @@ export class ByteWriter {
   }
 
   take(): Uint8Array {
-    const taken = this.buffer.slice(0, this.length)
-    this.length = 0
+    const taken = this.buffer.subarray(this.start, this.at)
+    this.start = this.at
     return taken
   }
 }

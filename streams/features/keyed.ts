@@ -153,7 +153,9 @@ class FeatureTable implements Store {
       for (const aggregate of this.aggregates) aggregate.encode(id, writer)
       if (writer.length > MAX_ENTRY_BYTES)
         throw new Error(`features '${this.name}': ${writer.length} bytes for one key`)
-      delta.put(this.name, this.index.key(id).slice(), writer.take())
+      const value = writer.take()
+      writer.raw(this.index.key(id))
+      delta.put(this.name, writer.take(), value)
     }
     this.changes = 0
   }
