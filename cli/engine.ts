@@ -12,7 +12,7 @@ import { settlement } from '../topologies/settlement.ts'
 /** Raised with every change after which the same log would give other outputs. */
 export const logicVersion = '1'
 
-/** Records that wait between intake and tasks at most: bounds memory of nothing, but the distance of a recovery. */
+/** Records that wait between intake and tasks at most: bounds how far a recovery has to go. */
 const PACE_RECORDS = 200_000
 /** A task that cannot recover this many times in a row has a fault that trying again does not cure. */
 const RECOVERIES = 5
@@ -24,7 +24,6 @@ export interface EngineOptions {
   readonly create?: boolean
   readonly batchRows?: number
   readonly trace?: TaskOptions['reached']
-  /** Key of identity hashes for a new directory that has to give the same digests as another one. */
 }
 
 export interface EmbeddedLine {
@@ -68,7 +67,6 @@ export class Engine {
   tasks: Task[] = []
   /** What stopped the engine; null while it runs. */
   halted: Error | null = null
-  /** Rows processed since it was started. */
   private readonly options: Pick<EngineOptions, 'batchRows' | 'trace'>
   private running: Promise<void>[] = []
   private stopping = false
@@ -175,7 +173,7 @@ export class Engine {
     if (this.halted !== null) throw this.halted
   }
 
-  /** Smallest closedThrough of the source tasks: the log's clock. */
+  /** Largest closedThrough of the source tasks: the log's clock. */
   closedThrough(): number {
     return Math.max(0, ...this.tasks.slice(0, -1).map((task) => task.processor.clock()?.closedThrough ?? 0))
   }

@@ -39,12 +39,13 @@ export const payments = (settings: Settings) =>
     holdEvents.pipe(each('hold-events', the.holdEvent)).to(topics.holdEvents, the.holdEventRecord)
     rejected.pipe(tally('rejected', { by: ['currencyCode'], sum: 'amountMinor' })).leave('declined, in hold-events')
 
-    const alerts = [
-      conflicting.pipe(rows('conflicts', the.alertNeeds, the.conflictAlert)),
-      held.pipe(rows('held-alerts', the.alertNeeds, the.heldAlert)),
-      declined.pipe(rows('declined-alerts', the.alertNeeds, the.declinedAlert)),
-    ] as const
-    alerts[0].merge(alerts[1], alerts[2]).to(topics.alerts, the.alert)
+    conflicting
+      .pipe(rows('conflicts', the.alertNeeds, the.conflictAlert))
+      .merge(
+        held.pipe(rows('held-alerts', the.alertNeeds, the.heldAlert)),
+        declined.pipe(rows('declined-alerts', the.alertNeeds, the.declinedAlert)),
+      )
+      .to(topics.alerts, the.alert)
 
     const settling = released.pipe(tally('released', { by: ['currencyCode'], sum: 'amountMinor' })).merge(approved)
     const obligations = settling.pipe(accumulate('cycles', the.obligation(settings)))
