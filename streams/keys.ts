@@ -48,7 +48,8 @@ export class KeyIndex {
    * in passes of their own first, so that cache misses of different rows overlap.
    */
   findAll(keys: KeySlices, selection: Int32Array, count: number, ids: Int32Array): void {
-    for (let from = 0; from < count; from += AHEAD) this.findSome(keys, selection, from, Math.min(count, from + AHEAD), ids)
+    for (let from = 0; from < count; from += AHEAD)
+      this.findSome(keys, selection, from, Math.min(count, from + AHEAD), ids)
   }
 
   private findSome(keys: KeySlices, selection: Int32Array, from: number, to: number, ids: Int32Array): void {
