@@ -1,5 +1,12 @@
 /** Compact encoding of state entries: unsigned varints up to 2^53, doubles, byte strings. */
 
+/**
+ * A copy of a part: what is kept for long must not keep the megabyte that it came in. Not `slice`, which shares memory
+ * when the bytes are a Buffer.
+ */
+export const copyOf = (bytes: Uint8Array, from = 0, to = bytes.length): Uint8Array =>
+  new Uint8Array(bytes.subarray(from, to))
+
 const double = new Float64Array(1)
 const doubleBytes = new Uint8Array(double.buffer)
 

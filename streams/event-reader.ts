@@ -9,6 +9,7 @@ import { canonicalEncoder, type CanonicalEncoder } from './avro/encode.ts'
 import { objectCodec, type ObjectCodec } from './avro/object.ts'
 import { Arena } from './arena.ts'
 import { Batch, type Column, type Frame, type NumberColumn, type TextColumn } from './batch.ts'
+import { copyOf } from './bytes.ts'
 import { check } from './checks.ts'
 import { partitionOf } from './hash.ts'
 import type { Closing, Control, Item, Step } from './operator.ts'
@@ -343,8 +344,8 @@ export class EventReader {
     const { keyOffsets, keyLengths, valueOffsets, valueEnds, bytes } = frame
     const offset = frame.offsets[row]
     const origin = { topic: this.topic, partition: this.partition, offset }
-    const rawKey = keyLengths[row] < 0 ? null : bytes.slice(keyOffsets[row], keyOffsets[row] + keyLengths[row])
-    const rawValue = valueEnds[row] < 0 ? null : bytes.slice(valueOffsets[row], valueEnds[row])
+    const rawKey = keyLengths[row] < 0 ? null : copyOf(bytes, keyOffsets[row], keyOffsets[row] + keyLengths[row])
+    const rawValue = valueEnds[row] < 0 ? null : copyOf(bytes, valueOffsets[row], valueEnds[row])
     if (dead === 0) {
       const unreadable = this.decodeOr(frame, row, this.unreadable)
       if (unreadable !== null) {

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import type { TaskState } from './backend.ts'
 import type { Batch } from './batch.ts'
-import { ByteReader, ByteWriter } from './bytes.ts'
+import { ByteReader, ByteWriter, copyOf } from './bytes.ts'
 import type { DeltaBuilder, Store } from './store.ts'
 
 export interface Held {
@@ -204,7 +204,7 @@ export function decode(reader: ByteReader): Held {
   const unchecked = reader.varint() === 1
   const originalCycleStart = reader.varint()
   const drawn = reader.varint()
-  const event = reader.bytes().slice()
+  const event = copyOf(reader.bytes())
   return {
     group,
     identity,

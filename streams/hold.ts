@@ -5,6 +5,7 @@
 
 import { drawn, Entries, type Against, type Referred } from './against.ts'
 import type { Batch } from './batch.ts'
+import { copyOf } from './bytes.ts'
 import { identityHash } from './deduplicate.ts'
 import { type Held, HeldStore, identityText } from './held.ts'
 import type { Control, Emit, Item, OperatorSpec, TaskContext } from './operator.ts'
@@ -113,7 +114,7 @@ class Holder {
       const entry = seen.entryOfRow[row]
       const why = spec.becauses[because[row]]
       const reasons = spec.reasons(because[row], fired[row], version[row], context)
-      const event = bytes.slice(starts[row], ends[row])
+      const event = copyOf(bytes, starts[row], ends[row])
       store.add({
         group: textAt(batch, spec.identity[1], row),
         identity: seen.identityOf(entry),
