@@ -211,9 +211,13 @@ describe('bytes changed anywhere', () => {
 test('at least 100,000 inputs, at least 1,000 per reason of a file', () => {
   expect(inputs).toBeGreaterThanOrEqual(100_000)
   // These come from records of a log, not from files.
-  const others = new Set([
-    ...['undecodable', 'unknown-schema', 'unexpected-record', 'invalid-control'],
-    ...['misrouted-key', 'misrouted-partition'],
+  const others = new Set<string>([
+    'undecodable',
+    'unknown-schema',
+    'unexpected-record',
+    'invalid-control',
+    'misrouted-key',
+    'misrouted-partition',
   ])
   const rare = Object.keys(deadLetterReasons).filter(
     (reason) => !others.has(reason) && (met.get(reason) ?? 0) < perReason,
