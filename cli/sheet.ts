@@ -1,5 +1,6 @@
 /** The balance sheet: what came in, what became of it, and whether it balances. */
 
+import type { BalanceView } from '../dashboard/snapshot.ts'
 import { readImports, readPosition } from '../intake/files/imports.ts'
 import { importWriter } from '../intake/files/import.ts'
 import { currencyCodes } from '../schemas/currencies.ts'
@@ -14,19 +15,7 @@ import {
 } from '../streams/index.ts'
 import type { Engine } from './engine.ts'
 
-export interface Payments {
-  readonly received: number
-  readonly accepted: number
-  readonly duplicate: number
-  readonly conflicting: number
-  readonly late: number
-  readonly held: number
-  readonly declined: number
-  readonly deadLetters: number
-  readonly skipped: number
-  readonly settled: number
-  readonly pending: number
-}
+export type Payments = BalanceView['payments']
 
 export interface Sheet {
   readonly payments: Payments

@@ -9,7 +9,7 @@ import { maxAmountMinor } from '../schemas/money.ts'
 import { deadLetterReasons } from '../schemas/reasons.ts'
 import { serveMarkTicks, type Settings } from '../schemas/settings.ts'
 import { records } from '../schemas/topics.ts'
-import { kindSymbols, type TransactionRecord } from '../schemas/generated.ts'
+import { kindSymbols, transactionColumns, type TransactionRecord } from '../schemas/generated.ts'
 import { objectCodec } from '../streams/avro/object.ts'
 import {
   noveltyCodes,
@@ -24,30 +24,13 @@ import {
 } from '../streams/index.ts'
 import type { TaskContext } from '../streams/operator.ts'
 
-const fields = [
-  'producer',
-  'payerAccount',
-  'transactionId',
-  'kind',
-  'occurredAt',
-  'payerBank',
-  'payeeAccount',
-  'payeeBank',
-  'merchant',
-  'amountMinor',
-  'currency',
-  'country',
-  'originalTransactionId',
-  'timePrecision',
-] as const
-
 const text = { min: 1, max: 64 } as const
 const PAYMENT = kindSymbols.indexOf('PAYMENT')
 
 /** The source: what is valid, in the order of the dead-letter reasons. */
 export const transactions = (settings: Settings): EventSource => ({
   objects: false,
-  columns: [...fields, 'currencyCode', 'countryIndex', ...sourceColumns],
+  columns: [...transactionColumns, 'currencyCode', 'countryIndex', ...sourceColumns],
   events: [records.transaction, records.transactionV1],
   tick: records.tick,
   controls: [records.memberList, records.holdResolution, records.ruleSet],
