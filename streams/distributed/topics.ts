@@ -2,7 +2,8 @@
 import { ConfigResourceTypes, createTopicsV7, describeConfigsV4 } from '@platformatic/kafka'
 import { CodedError } from '../errors.ts'
 import { type Cluster, sleep, type TopicInfo } from './wire/cluster.ts'
-import { brokerError, reasonOf } from './wire/errors.ts'
+import { brokerError, isPassing, reasonOf } from './wire/errors.ts'
+import { offsetAt } from './writer.ts'
 
 export interface WantedTopic {
   /** As the program calls it, and as Kafka does. */
@@ -36,7 +37,10 @@ const vital = new Map([
   ['cleanup.policy', 'delete'],
   ['unclean.leader.election.enable', 'false'],
 ])
-/** A new topic is known to all brokers, and led, a little after it was made. */
+/**
+ * A new topic is known to all brokers, and led, a little after it was made; and a broker that others already call its
+ * leader refuses requests (NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION) until it has heard of it itself.
+ */
 const SETTLE_TRIES = 600
 const SETTLE_PAUSE_MS = 50
 
@@ -98,11 +102,23 @@ async function create(cluster: Cluster, wanted: WantedTopic, replicationFactor: 
   }
   for (let tries = 0; tries < SETTLE_TRIES; tries++) {
     const info = await existing(cluster, name)
-    if (info !== null && info.leaders.every((leader) => leader >= 0)) {
+    if (info !== null && (await isLed(cluster, name, info))) {
       assertPartitions(wanted, info)
       return assertSettings(cluster, wanted)
     }
     await sleep(SETTLE_PAUSE_MS)
   }
   throw new CodedError('SLUICE_BROKER_FAILED', `topic ${topic} was made, but its partitions have no leaders`)
+}
+
+/** True when every partition has a leader that answers as one: whoever writes to it now is not refused for being early. */
+async function isLed(cluster: Cluster, name: string, { leaders }: TopicInfo): Promise<boolean> {
+  if (leaders.some((leader) => leader < 0)) return false
+  try {
+    await Promise.all(leaders.map((_, partition) => offsetAt(cluster, name, partition, -1n)))
+    return true
+  } catch (error) {
+    if (isPassing(error) || reasonOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return false
+    throw brokerError(error, `leaders of topic ${name}`)
+  }
 }
