@@ -1,6 +1,7 @@
 /** The command line: every command with its options; the only place that composes the rooms. */
 
 import { Command, CommanderError, Option } from 'commander'
+import { configurationOptions } from './configuration/flags.ts'
 import { whole, dataOption, jsonOption, settingOptions } from './options.ts'
 import { exitCodes, say, UsageError } from './output.ts'
 
@@ -175,6 +176,13 @@ program
   .addOption(batchRowsOption())
   .addOption(jsonOption())
   .action(run(async () => (await import('./verify.ts')).verify))
+
+configurationOptions(
+  program
+    .command('config')
+    .description('the configuration in force, where each value came from, secrets masked')
+    .addOption(jsonOption()),
+).action(run(async () => (await import('./config.ts')).config))
 
 try {
   await program.parseAsync()

@@ -3,6 +3,8 @@
  * The text around them is written by hand. test/docs compares, so that a page cannot say what the code no longer does.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { keys } from '../cli/configuration/schema.ts'
+import { shown } from '../cli/configuration/show.ts'
 import { importRefusals } from '../intake/files/refusals.ts'
 import { deadLetterReasons, holdReasons } from '../schemas/reasons.ts'
 import { defaultSettings } from '../schemas/settings.ts'
@@ -72,10 +74,27 @@ function questionTable(): string {
   return table(['name', 'question', 'parameters'], rows)
 }
 
+/** Every key of the configuration, a table per group. */
+function configuration(): string {
+  const groups = Map.groupBy(keys, ({ path }) => path.slice(0, path.indexOf('.')))
+  return [...groups]
+    .map(([group, of]) => {
+      const rows = of.map((key) => [
+        `\`${key.path}\``,
+        `\`${key.env}\``,
+        key.secret ? 'secret' : shown(key, key.fallback),
+        `${key.about} Allowed: ${key.allowed}.`,
+      ])
+      return `### ${group}\n\n${table(['key', 'environment', 'default', 'meaning'], rows)}`
+    })
+    .join('\n\n')
+}
+
 /** Generated parts by file and marker. */
 export const parts: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
   'README.md': { flow },
   'docs/architecture.md': { topics: topicTable },
+  'docs/configuration.md': { keys: configuration },
   'docs/operating.md': {
     settings,
     questions: questionTable,
