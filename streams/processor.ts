@@ -2,7 +2,7 @@
 
 import type { Append, TaskState } from './backend.ts'
 import type { Frame } from './batch.ts'
-import { EventReader } from './event-reader.ts'
+import { EventReader, type ReadStep } from './event-reader.ts'
 import { wire, type Graph } from './graph.ts'
 import type { HashKey } from './hash.ts'
 import { ObjectReader } from './object-reader.ts'
@@ -88,6 +88,11 @@ export class Processor {
       }
     }
     for (const store of this.stores.values()) await store.load(state)
+  }
+
+  /** The step that has just run, for whoever counts what it found. */
+  get ran(): Step & Partial<ReadStep> {
+    return this.current as Step
   }
 
   decode(frame: Frame): void {

@@ -19,6 +19,8 @@ export interface Store {
   save(delta: DeltaBuilder): void
   /** Entries changed since the last save. */
   readonly dirtyEntries: number
+  /** Records with a sequence number that was there already, dropped. */
+  readonly dropped?: number
   /** Between steps: stream time has come this far. */
   advance?(streamTime: number): void
 }

@@ -18,11 +18,13 @@ import { CodedError, FencedError } from './errors.ts'
 import { frameFor } from './event-reader.ts'
 import type { HashKey } from './hash.ts'
 import { imageOf } from './image.ts'
+import type { TaskObserver } from './observer.ts'
 import { Processor } from './processor.ts'
 import { walk } from './records.ts'
 import type { RecordType } from './source.ts'
 import { DeltaBuilder, type Missing } from './store.ts'
 import type { Topology } from './topology.ts'
+import { Watch } from './watch.ts'
 
 export interface TaskOptions {
   readonly topology: Topology
@@ -39,6 +41,8 @@ export interface TaskOptions {
   readonly fetchBytes?: number
   /** A delta is taken when so many entries have changed, and when nothing comes in. */
   readonly deltaEntries?: number
+  /** Told what happens; nothing is counted without one. */
+  readonly observer?: TaskObserver
   /** Called at named points, so that a test can stop the process there. */
   readonly reached?: (point: 'commit' | 'committed' | 'delta' | 'applied') => void | Promise<void>
 }
@@ -61,6 +65,7 @@ export class Task {
   processor: Processor
   readonly options: TaskOptions
   private readonly frame: Frame
+  private readonly watch: Watch
   private writer: Writer | null = null
   private state: TaskState | null = null
   private readonly commits: Promise<void>[] = []
@@ -75,11 +80,14 @@ export class Task {
     this.name = options.name
     this.frame = frameFor(4096)
     this.processor = new Processor(options)
+    this.watch = new Watch(options.name, options.observer)
   }
 
   /** Fences, loads the state and processes [R, K) again. Errors: CodedError when log and state do not fit together. */
   async recover(): Promise<void> {
     const { backend, name, at } = this.options
+    const began = performance.now()
+    this.watch.phase('recovering')
     const writer = await backend.log.writer(name)
     this.writer = writer
     const state = await backend.state.acquire(name)
@@ -102,6 +110,7 @@ export class Task {
       this.takeDelta(to)
       await this.applyWaiting()
     }
+    this.watch.recovered(began, to, from, bounds, this.reprocessed)
   }
 
   private async reprocess(from: number, to: number): Promise<void> {
@@ -121,6 +130,7 @@ export class Task {
 
   /** Runs until `stop`; resolves when everything in flight is done. Throws what stopped it. */
   async run(): Promise<void> {
+    this.watch.phase('running')
     try {
       await lastValueFrom(
         defer(() => this.poll()).pipe(
@@ -131,6 +141,10 @@ export class Task {
         { defaultValue: undefined },
       )
       await this.settle()
+      this.watch.phase('stopped')
+    } catch (error) {
+      this.watch.phase(error instanceof FencedError ? 'fenced' : 'failed', error as Error)
+      throw error
     } finally {
       await this.writer?.close()
     }
@@ -182,9 +196,11 @@ export class Task {
 
   private async fetch(position: number, waitMs: number): Promise<Fetched> {
     const { backend, at, fetchBytes } = this.options
+    const began = performance.now()
     const fetched = await backend.log.read(at, position, fetchBytes ?? FETCH_BYTES, waitMs)
     this.end = fetched.endOffset
     walk(fetched.bytes, position, this.frame, `${at.topic}-${at.partition}`)
+    this.watch.fetched(began, position, this.frame, fetched)
     return fetched
   }
 
@@ -198,10 +214,13 @@ export class Task {
     const rows = frame.rows
     const batchRows = this.options.batchRows ?? rows
     for (let row = 0; row < rows && !this.stopping;) {
+      const first = row
       const until = Math.min(rows, row + batchRows)
+      this.watch.begin(this.processor)
       while (row < until) row = await this.step(row, until)
       this.position = row < rows ? frame.offsets[row] : fetched.nextOffset
-      await this.commit()
+      this.watch.processed(this.processor, frame.offsets[first], this.position)
+      await this.commit(first, row)
     }
     if (rows === 0) this.position = fetched.nextOffset
   }
@@ -212,15 +231,19 @@ export class Task {
     const missing = this.processor.missing()
     if (missing.length > 0) await this.loadMissing(missing)
     this.processor.run()
+    this.watch.stepped(this.processor)
     return step.to
   }
 
   private async loadMissing(missing: readonly Missing[]): Promise<void> {
     const state = this.state as TaskState
+    const began = performance.now()
     const { header, values } = await state.read(missing.flatMap(({ keys }) => keys))
+    this.watch.loaded(began)
     const position = header?.position ?? 0
     if (header !== null && state.header !== null && header.epoch > state.header.epoch) throw new FencedError(this.name)
     if (position < this.stored || position > this.sent) {
+      this.watch.refused('read-moved')
       throw new CodedError(
         'SLUICE_STATE_MOVED',
         `${this.name}: R = ${position}, expected ${this.stored} to ${this.sent}`,
@@ -233,15 +256,19 @@ export class Task {
     }
   }
 
-  private async commit(): Promise<void> {
+  /** Commits what rows [from, to) of the frame gave. */
+  private async commit(from: number, to: number): Promise<void> {
     const writer = this.writer as Writer
     const position = this.position
     const appends = this.processor.appends()
     const metadata = this.processor.metadata()
+    const watch = this.watch.commit(position, appends, this.frame, from, to)
     await this.options.reached?.('commit')
     if (this.commits.length >= writer.maxInFlight) await this.commits.shift()
+    watch.called()
     const commit = writer.commit({ appends, position, metadata }).then(async () => {
       this.committed = position
+      watch.done()
       await this.options.reached?.('committed')
       this.applyProven()
     })
@@ -291,7 +318,9 @@ export class Task {
     this.waiting = null
     this.sent = delta.to
     await this.options.reached?.('delta')
+    const began = performance.now()
     const applied = await (this.state as TaskState).apply(delta)
+    if (applied.result === 'fenced' || applied.result === 'moved') this.watch.refused(`delta-${applied.result}`)
     if (applied.result === 'fenced') throw new FencedError(this.name)
     if (applied.result === 'moved') {
       throw new CodedError(
@@ -300,6 +329,7 @@ export class Task {
       )
     }
     this.stored = delta.to
+    this.watch.applied(began, delta)
     await this.options.reached?.('applied')
   }
 }

@@ -24,7 +24,7 @@ export interface DriverOptions {
   readonly markOf: (topic: string) => RecordType | null
   readonly backend?: Backend
   readonly hashKey?: HashKey
-  readonly task?: Partial<Pick<TaskOptions, 'batchRows' | 'deltaEntries' | 'fetchBytes' | 'reached'>>
+  readonly task?: Partial<Pick<TaskOptions, 'batchRows' | 'deltaEntries' | 'fetchBytes' | 'observer' | 'reached'>>
 }
 
 /** A record as it was written: plain object, its type, its place. */

@@ -20,14 +20,18 @@ export function input(): LogRecord[][] {
   return runLog(rows, settings, { notAfter: Date.UTC(2026, 1, 1) })
 }
 
-export function lineOn(backend: Backend, reached?: TaskOptions['reached']): TestDriver {
+export function lineOn(
+  backend: Backend,
+  reached?: TaskOptions['reached'],
+  observer?: TaskOptions['observer'],
+): TestDriver {
   return new TestDriver({
     topologies: [payments(settings), settlement(settings)],
     topics: Object.values(topics),
     partitions: settings.partitions,
     markOf: (topic) => (topic === topics.cyclePartials.name ? null : records.mark),
     backend,
-    task: { batchRows: 400, deltaEntries: 1_500, reached },
+    task: { batchRows: 400, deltaEntries: 1_500, reached, observer },
   })
 }
 
