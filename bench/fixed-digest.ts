@@ -13,13 +13,14 @@ import { objectCodec, wire } from '../streams/avro/object.ts'
 import { runDigest } from '../streams/digest.ts'
 import { partitionOf } from '../streams/hash.ts'
 import { RecordBatchWriter, setBaseOffset } from '../streams/records.ts'
+import { pinnedIds, type SchemaIds } from '../streams/schema-ids.ts'
 import { DeltaBuilder } from '../streams/store.ts'
 import { runLine } from './line.ts'
 
 const utf8 = new TextEncoder()
 
 /** Partitions of a log with disorder, copies, conflicts, returns, late and bad records, control records, and ticks. */
-export function fixedLog(payments: number, partitions: number): Uint8Array[][] {
+export function fixedLog(payments: number, partitions: number, ids: SchemaIds = pinnedIds): Uint8Array[][] {
   const codec = objectCodec<TransactionRecord>(records.transaction.schema)
   const tick = objectCodec<object>(records.tick.schema)
   const writers = Array.from({ length: partitions }, () => new RecordBatchWriter())
@@ -59,20 +60,20 @@ export function fixedLog(payments: number, partitions: number): Uint8Array[][] {
     const key = utf8.encode(transaction.payerAccount)
     let value: Uint8Array
     try {
-      value = wire(records.transaction.id, codec.encode(transaction))
+      value = wire(ids.idOf(records.transaction), codec.encode(transaction))
     } catch {
       // A bad one may hold what no writer could write: then some bytes that nobody can read.
-      value = Uint8Array.of(0, 0, 0, 0, 2, 255)
+      value = wire(ids.idOf(records.transaction), Uint8Array.of(255))
     }
     append(partitionOf(key, 0, key.length, partitions), arrivedAt, key, value)
     latest = Math.max(latest, arrivedAt)
     if (++rows % 1000 === 0) {
-      const said = wire(records.tick.id, tick.encode({ at: latest, clock: 'FILES', closeThrough: null }))
+      const said = wire(ids.idOf(records.tick), tick.encode({ at: latest, clock: 'FILES', closeThrough: null }))
       for (let p = 0; p < partitions; p++) append(p, latest, null, said)
     }
   }
   const closeThrough = latest + defaultSettings.cycleMs - (latest % defaultSettings.cycleMs)
-  const last = wire(records.tick.id, tick.encode({ at: latest, clock: 'FILES', closeThrough }))
+  const last = wire(ids.idOf(records.tick), tick.encode({ at: latest, clock: 'FILES', closeThrough }))
   for (let p = 0; p < partitions; p++) {
     append(p, latest, null, last)
     flush(p)

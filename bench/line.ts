@@ -7,6 +7,7 @@ import type { Append, TaskState } from '../streams/backend.ts'
 import { frameFor } from '../streams/event-reader.ts'
 import { Processor } from '../streams/processor.ts'
 import { walk } from '../streams/records.ts'
+import type { SchemaIds } from '../streams/schema-ids.ts'
 import { payments } from '../topologies/payments.ts'
 
 /** Marks go into the topics that feed a table. */
@@ -18,6 +19,8 @@ const nothing = { header: null, list: async () => ({ header: null, entries: [] }
 export interface LineOptions {
   readonly partition?: number
   readonly partitions?: number
+  /** Ids of the wire prefixes; default: the pinned ones. */
+  readonly schemas?: SchemaIds
   /** Called with what a commit would append, after each fetch. */
   readonly appended?: (appends: readonly Append[]) => void
   /** Most rows of a step; a whole fetch when absent. */
@@ -35,6 +38,7 @@ export async function runLine(fetches: readonly Uint8Array[], options: LineOptio
     partitions,
     hashKey: new Int32Array([1, 2, 3, 4]),
     markOf: (topic) => (tables.has(topic) ? records.mark : null),
+    schemas: options.schemas,
   })
   await processor.load(nothing as unknown as TaskState)
   const frame = frameFor(4096)

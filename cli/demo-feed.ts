@@ -8,6 +8,7 @@ import { objectCodec, wire } from '../streams/avro/object.ts'
 import type { Append, Writer } from '../streams/backend.ts'
 import { partitionOf } from '../streams/hash.ts'
 import { RecordBatchWriter } from '../streams/records.ts'
+import { pinnedIds } from '../streams/schema-ids.ts'
 import type { Engine } from './engine.ts'
 
 /** Simulated time between two ticks: when one watches, and when nobody does. */
@@ -92,7 +93,7 @@ export class DemoFeed {
     const { partitions } = this.engine.line.settings
     const key = this.utf8.encode(transaction.payerAccount)
     const batch = this.batch(partitionOf(key, 0, key.length, partitions), arrivedAt)
-    batch.append(arrivedAt, key, 0, key.length, transactionValue(transaction))
+    batch.append(arrivedAt, key, 0, key.length, transactionValue(transaction, this.engine.line.schemas))
     if (made === 'payment') this.payments++
     this.maxTime = Math.max(this.maxTime, transaction.occurredAt)
   }
@@ -103,7 +104,10 @@ export class DemoFeed {
   }
 
   private tick(at: number, closeThrough: number | null): void {
-    const value = wire(records.tick.id, this.tickCodec.encode({ at, clock: 'SIMULATED', closeThrough }))
+    const value = wire(
+      (this.engine.line.schemas ?? pinnedIds).idOf(records.tick),
+      this.tickCodec.encode({ at, clock: 'SIMULATED', closeThrough }),
+    )
     this.writers.forEach((_, partition) => this.batch(partition, at).append(at, null, 0, 0, value))
   }
 

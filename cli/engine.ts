@@ -5,7 +5,7 @@ import { firstRules } from '../processors/rules.ts'
 import { defaultSettings, type Settings } from '../schemas/settings.ts'
 import { records, topics } from '../schemas/topics.ts'
 import { openEmbedded, type EmbeddedBackend } from '../streams/embedded/index.ts'
-import { CodedError, Task, type Backend, type TaskOptions, type Topology } from '../streams/index.ts'
+import { CodedError, Task, type Backend, type SchemaIds, type TaskOptions, type Topology } from '../streams/index.ts'
 import { payments } from '../topologies/payments.ts'
 import { settlement } from '../topologies/settlement.ts'
 
@@ -57,6 +57,8 @@ export interface Line {
   readonly backend: Backend
   readonly settings: Settings
   readonly hashKey: Int32Array
+  /** Ids of the log's wire prefixes; absent: the pinned ones. */
+  readonly schemas?: SchemaIds
 }
 
 /** All tasks of the line in one process. */
@@ -96,7 +98,7 @@ export class Engine {
   }
 
   private makeTask(topology: Topology, topic: string, partition: number): Task {
-    const { backend, settings, hashKey } = this.line
+    const { backend, settings, hashKey, schemas } = this.line
     return new Task({
       topology,
       name: `${topology.name}-${partition}`,
@@ -105,6 +107,7 @@ export class Engine {
       backend,
       hashKey,
       markOf,
+      schemas,
       batchRows: this.options.batchRows,
       reached: this.options.trace,
     })

@@ -5,6 +5,7 @@ import { records, topics } from '../schemas/topics.ts'
 import { objectCodec, wire } from '../streams/avro/object.ts'
 import { partitionOf } from '../streams/hash.ts'
 import { RecordBatchWriter } from '../streams/records.ts'
+import { pinnedIds } from '../streams/schema-ids.ts'
 import { hereOrThere, type ResolutionResult } from './client.ts'
 import { Engine, openDirectory } from './engine.ts'
 import { LiveHolds } from './live/holds.ts'
@@ -129,13 +130,13 @@ export const resolve =
   }
 
 async function append(engine: Engine, payerAccount: string, value: object): Promise<void> {
-  const { backend, settings } = engine.line
+  const { backend, settings, schemas = pinnedIds } = engine.line
   const key = new TextEncoder().encode(payerAccount)
   const now = backend.clock.now()
   const writer = new RecordBatchWriter()
   writer.begin(now)
   const type = records.holdResolution
-  writer.append(now, key, 0, key.length, wire(type.id, objectCodec<object>(type.schema).encode(value)))
+  writer.append(now, key, 0, key.length, wire(schemas.idOf(type), objectCodec<object>(type.schema).encode(value)))
   const partition = partitionOf(key, 0, key.length, settings.partitions)
   const control = await backend.log.writer('control')
   const appends = [{ topic: topics.transactions.name, partition, batches: writer.finish() }]

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { objectCodec, wire } from '../streams/avro/object.ts'
 import { MemberStore, type MemberList } from '../streams/index.ts'
 import { RecordBatchWriter } from '../streams/records.ts'
+import { pinnedIds } from '../streams/schema-ids.ts'
 import { exponentOf, noCurrency } from '../schemas/currencies.ts'
 import { records, topics } from '../schemas/topics.ts'
 import type { Engine } from './engine.ts'
@@ -59,8 +60,9 @@ export function membersInForce(engine: Engine): MemberList | null {
 export async function putMembers(engine: Engine, list: MemberList, acceptedAt: number): Promise<boolean> {
   await engine.caughtUp()
   if (JSON.stringify(membersInForce(engine)) === JSON.stringify(list)) return false
+  const { schemas = pinnedIds } = engine.line
   const { log } = engine.line.backend
-  const value = wire(records.memberList.id, objectCodec<MemberList>(records.memberList.schema).encode(list))
+  const value = wire(schemas.idOf(records.memberList), objectCodec<MemberList>(records.memberList.schema).encode(list))
   const appends = Array.from({ length: engine.line.settings.partitions }, (_, partition) => {
     const writer = new RecordBatchWriter()
     writer.begin(acceptedAt)

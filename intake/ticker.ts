@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock, Log, Writer } from '../streams/backend.ts'
 import { newFrame, RecordBatchWriter, walk } from '../streams/records.ts'
+import type { SchemaIds } from '../streams/schema-ids.ts'
 import { tickOf, tickValue, type TickClock } from './wire.ts'
 
 export interface TickerOptions {
@@ -24,6 +25,8 @@ export interface TickerOptions {
   /** Between two ticks while nothing else came into the topic; the same as everyMs when absent. */
   readonly idleEveryMs?: number
   readonly maxSkewMs: number
+  /** Ids of the log's wire prefixes; default: the pinned ones. */
+  readonly schemas?: SchemaIds
   /**
    * How long to watch for another ticker before taking over, milliseconds; 0 where the backend is locked to this process
    * (embedded). At least two idle intervals, else a living ticker is missed.
@@ -44,7 +47,12 @@ export class TickerError extends Error {
 }
 
 /** Instant of the last tick in one partition, found backwards from its end; null when there is none. */
-async function lastTickIn(log: Log, topic: string, partition: number): Promise<number | null> {
+async function lastTickIn(
+  log: Log,
+  topic: string,
+  partition: number,
+  ids: SchemaIds | undefined,
+): Promise<number | null> {
   const at = { topic, partition }
   const { start, end } = await log.bounds(at)
   const frame = newFrame(1024)
@@ -58,7 +66,7 @@ async function lastTickIn(log: Log, topic: string, partition: number): Promise<n
       walk(bytes, offset, frame, `${topic}/${partition}`)
       for (let row = 0; row < frame.rows; row++) {
         if (frame.valueEnds[row] < 0) continue
-        const tick = tickOf(bytes.subarray(frame.valueOffsets[row], frame.valueEnds[row]))
+        const tick = tickOf(bytes.subarray(frame.valueOffsets[row], frame.valueEnds[row]), ids)
         if (tick !== null && (last === null || tick > last)) last = tick
       }
       offset = nextOffset
@@ -70,11 +78,11 @@ async function lastTickIn(log: Log, topic: string, partition: number): Promise<n
 }
 
 /** Instant of the last tick in the log, over all partitions; null when there is none. */
-export async function lastTick(log: Log, topic: string): Promise<number | null> {
+export async function lastTick(log: Log, topic: string, ids?: SchemaIds): Promise<number | null> {
   const partitions = await log.partitions(topic)
   let last: number | null = null
   for (let partition = 0; partition < partitions; partition++) {
-    const tick = await lastTickIn(log, topic, partition)
+    const tick = await lastTickIn(log, topic, partition, ids)
     if (tick !== null && (last === null || tick > last)) last = tick
   }
   return last
@@ -102,12 +110,12 @@ export class Ticker {
 
   /** Compares clocks, takes over from the ticker before, and reads the last tick. Writes nothing. */
   static async open(options: TickerOptions): Promise<Ticker> {
-    const { log, topic, clock, maxSkewMs, watchMs = 0 } = options
-    const before = await lastTick(log, topic)
+    const { log, topic, clock, maxSkewMs, watchMs = 0, schemas } = options
+    const before = await lastTick(log, topic, schemas)
     if (watchMs > 0) {
       await sleep(watchMs)
       const now = clock.now()
-      const since = await lastTick(log, topic)
+      const since = await lastTick(log, topic, schemas)
       // A newer tick after the wait: another ticker lives, and its last one is at most an interval old.
       const interval = Math.max(options.everyMs, options.idleEveryMs ?? 0)
       const ahead = since === null ? 0 : now - since
@@ -118,7 +126,7 @@ export class Ticker {
         )
     }
     const writer = await log.writer('ticker')
-    const last = await lastTick(log, topic)
+    const last = await lastTick(log, topic, schemas)
     const behind = last === null ? 0 : last - clock.now()
     if (behind > maxSkewMs) {
       await writer.close()
@@ -159,7 +167,7 @@ export class Ticker {
 
   /** Writes one tick into every partition, or nothing when the clock is not past the last one. True when it wrote. */
   async tick(): Promise<boolean> {
-    const { clock, kind, topic, onStall } = this.options
+    const { clock, kind, topic, onStall, schemas } = this.options
     if (this.writer === null) throw new Error('The ticker is closed.')
     const at = clock.now()
     const behindMs = this.last === null ? 0 : Math.max(0, this.last - at)
@@ -170,7 +178,7 @@ export class Ticker {
     if (this.last !== null && at <= this.last) return false
     const batch = new RecordBatchWriter(256)
     batch.begin(at)
-    batch.append(at, null, 0, 0, tickValue(at, kind))
+    batch.append(at, null, 0, 0, tickValue(at, kind, schemas))
     const batches = batch.finish()
     // A copy for each partition: the log sets the base offset in place.
     const appends = Array.from({ length: this.partitions }, (_, partition) => ({

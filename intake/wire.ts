@@ -7,6 +7,7 @@
 import { records, type RecordType } from '../schemas/topics.ts'
 import type { TransactionFields } from '../schemas/validate.ts'
 import { Arena } from '../streams/arena.ts'
+import { pinnedIds, type SchemaIds } from '../streams/schema-ids.ts'
 
 /** A valid transaction, as it is written. */
 export interface Transaction extends TransactionFields {
@@ -23,13 +24,14 @@ export type TickClock = (typeof tickClocks)[number]
 
 const arena = new Arena(1024)
 
-function begin(type: RecordType): void {
+function begin(type: RecordType, ids: SchemaIds): void {
+  const id = ids.idOf(type)
   arena.clear()
   arena.byte(0)
-  arena.byte(type.id >>> 24)
-  arena.byte((type.id >>> 16) & 255)
-  arena.byte((type.id >>> 8) & 255)
-  arena.byte(type.id & 255)
+  arena.byte(id >>> 24)
+  arena.byte((id >>> 16) & 255)
+  arena.byte((id >>> 8) & 255)
+  arena.byte(id & 255)
 }
 
 function optionalText(text: string | null): void {
@@ -37,9 +39,9 @@ function optionalText(text: string | null): void {
   if (text !== null) arena.text(text)
 }
 
-/** A transaction of the newest version. */
-export function transactionValue(transaction: Transaction): Uint8Array {
-  begin(records.transaction)
+/** A transaction of the newest version. `ids` here and below: those of the log. */
+export function transactionValue(transaction: Transaction, ids: SchemaIds = pinnedIds): Uint8Array {
+  begin(records.transaction, ids)
   arena.text(transaction.producer)
   arena.text(transaction.payerAccount)
   arena.text(transaction.transactionId)
@@ -58,8 +60,8 @@ export function transactionValue(transaction: Transaction): Uint8Array {
 }
 
 /** A tick of a ticker: it closes nothing by itself. */
-export function tickValue(at: number, clock: TickClock): Uint8Array {
-  begin(records.tick)
+export function tickValue(at: number, clock: TickClock, ids: SchemaIds = pinnedIds): Uint8Array {
+  begin(records.tick, ids)
   arena.long(at)
   arena.byte(tickClocks.indexOf(clock) << 1)
   arena.byte(0)
@@ -78,8 +80,8 @@ export interface HoldResolution {
   readonly notSettledElsewhere: boolean
 }
 
-export function holdResolutionValue(resolution: HoldResolution): Uint8Array {
-  begin(records.holdResolution)
+export function holdResolutionValue(resolution: HoldResolution, ids: SchemaIds = pinnedIds): Uint8Array {
+  begin(records.holdResolution, ids)
   arena.text(resolution.resolutionId)
   arena.byte(resolution.action === 'RELEASE' ? 0 : 2)
   arena.text(resolution.producer)
@@ -92,10 +94,10 @@ export function holdResolutionValue(resolution: HoldResolution): Uint8Array {
 }
 
 /** Instant of a tick in a whole value with its prefix, or null when the value is another record. */
-export function tickOf(value: Uint8Array): number | null {
+export function tickOf(value: Uint8Array, ids: SchemaIds = pinnedIds): number | null {
   if (value.length < 6 || value[0] !== 0) return null
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
-  if (view.getInt32(1) !== records.tick.id) return null
+  if (view.getInt32(1) !== ids.idOf(records.tick)) return null
   let at = 5
   let zigzag = 0
   let scale = 1

@@ -14,6 +14,7 @@ import { check } from './checks.ts'
 import { partitionOf } from './hash.ts'
 import type { Closing, Control, Item, Step } from './operator.ts'
 import { newFrame } from './records.ts'
+import { pinnedIds, type SchemaIds } from './schema-ids.ts'
 import type { EventSource, RecordType } from './source.ts'
 import { StreamClock, type ClockState } from './stream-time.ts'
 
@@ -85,11 +86,18 @@ export class EventReader {
   /** Wire id -> row type: index of an event schema, TICK, CONTROL, UNREADABLE. */
   private readonly rowTypes = new Map<number, number>()
   private readonly foreign: ReadonlySet<number>
+  /** Id of this log -> pinned id, of types where they differ. */
+  private readonly pinned: ReadonlyMap<number, number>
   private dead = new Uint8Array(0)
   private rows = new Int32Array(0)
   private fault = new Uint8Array(0)
 
-  constructor(source: EventSource, at: { topic: string; partition: number; partitions: number }, state: ClockState) {
+  constructor(
+    source: EventSource,
+    at: { topic: string; partition: number; partitions: number },
+    state: ClockState,
+    ids: SchemaIds = pinnedIds,
+  ) {
     this.source = source
     this.topic = at.topic
     this.partition = at.partition
@@ -101,14 +109,17 @@ export class EventReader {
     this.decoders = source.events.map((writer) => compileDecoder(writer.schema, reader))
     this.tickCodec = objectCodec(source.tick.schema)
     this.unreadable = objectCodec(source.unreadable.schema)
-    this.foreign = new Set(source.foreign.map(({ id }) => id))
-    this.controlCodecs = new Map(
-      source.controls.map((type) => [type.id, { type: type.name, codec: objectCodec(type.schema) }]),
+    this.foreign = new Set(source.foreign.map((type) => ids.idOf(type)))
+    this.pinned = new Map(
+      source.foreign.flatMap((type) => (ids.idOf(type) === type.id ? [] : [[ids.idOf(type), type.id] as const])),
     )
-    source.events.forEach((type: RecordType, index) => this.rowTypes.set(type.id, index))
-    this.rowTypes.set(source.tick.id, TICK)
-    this.rowTypes.set(source.unreadable.id, UNREADABLE)
-    for (const type of source.controls) this.rowTypes.set(type.id, CONTROL)
+    this.controlCodecs = new Map(
+      source.controls.map((type) => [ids.idOf(type), { type: type.name, codec: objectCodec(type.schema) }]),
+    )
+    source.events.forEach((type: RecordType, index) => this.rowTypes.set(ids.idOf(type), index))
+    this.rowTypes.set(ids.idOf(source.tick), TICK)
+    this.rowTypes.set(ids.idOf(source.unreadable), UNREADABLE)
+    for (const type of source.controls) this.rowTypes.set(ids.idOf(type), CONTROL)
   }
 
   /** Classifies and decodes all rows of a walked frame, and judges each row by itself. */
@@ -340,12 +351,21 @@ export class EventReader {
     return this.source.acceptsControl(known.type, value) ? { type: known.type, value, row } : INVALID_CONTROL
   }
 
+  /** A value under the pinned id of its type, where it has one: what is kept of it does not depend on this log's ids. */
+  private underPinned(value: Uint8Array): Uint8Array {
+    if (this.pinned.size === 0 || value.length < 5 || value[0] !== 0) return value
+    const view = new DataView(value.buffer, value.byteOffset, 5)
+    const id = this.pinned.get(view.getInt32(1))
+    if (id !== undefined) view.setInt32(1, id)
+    return value
+  }
+
   private deadLetter(frame: Frame, row: number, dead: number): DeadLetterValue {
     const { keyOffsets, keyLengths, valueOffsets, valueEnds, bytes } = frame
     const offset = frame.offsets[row]
     const origin = { topic: this.topic, partition: this.partition, offset }
     const rawKey = keyLengths[row] < 0 ? null : copyOf(bytes, keyOffsets[row], keyOffsets[row] + keyLengths[row])
-    const rawValue = valueEnds[row] < 0 ? null : copyOf(bytes, valueOffsets[row], valueEnds[row])
+    const rawValue = valueEnds[row] < 0 ? null : this.underPinned(copyOf(bytes, valueOffsets[row], valueEnds[row]))
     if (dead === 0) {
       const unreadable = this.decodeOr(frame, row, this.unreadable)
       if (unreadable !== null) {

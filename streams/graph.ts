@@ -6,6 +6,7 @@
 import { map, merge, Subject, tap } from 'rxjs'
 import type { Control, Flowing, OperatorRuntime, TaskContext } from './operator.ts'
 import { ColumnOutput, ObjectOutput, type Output } from './output.ts'
+import { pinnedIds, type SchemaIds } from './schema-ids.ts'
 import type { RecordType } from './source.ts'
 import type { Topology } from './topology.ts'
 
@@ -24,6 +25,8 @@ export interface GraphOptions {
   readonly partitionOf: (topic: { readonly partitions: 'input' | 'one' }) => number
   /** Mark record of topics that are cut for sinks, by topic; null for topics without marks. */
   readonly markOf: (topic: string) => RecordType | null
+  /** Default: the pinned ids. */
+  readonly schemas?: SchemaIds
 }
 
 /** Wires a topology for one task. */
@@ -59,9 +62,10 @@ export function wire(topology: Topology, context: TaskContext, options: GraphOpt
     if (node.kind === 'sink') {
       const destination = { topic: node.topic.name, partition: options.partitionOf(node.topic), task: context.task }
       const mark = options.markOf(node.topic.name)
+      const ids = options.schemas ?? pinnedIds
       const output = node.spec.objects
-        ? new ObjectOutput(destination, node.spec, mark)
-        : new ColumnOutput(destination, node.spec, mark, context)
+        ? new ObjectOutput(destination, node.spec, mark, ids)
+        : new ColumnOutput(destination, node.spec, mark, ids, context)
       outputs.push(output)
       input.pipe(tap((flowing) => output.take(flowing))).subscribe({ error: fail })
       continue

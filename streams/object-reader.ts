@@ -3,14 +3,15 @@
 import { objectCodec, type ObjectCodec } from './avro/object.ts'
 import type { Frame } from './batch.ts'
 import type { Item } from './operator.ts'
+import { pinnedIds, type SchemaIds } from './schema-ids.ts'
 import type { ObjectSource } from './source.ts'
 
 export class ObjectReader {
   private readonly codecs: ReadonlyMap<number, { type: string; codec: ObjectCodec<object> }>
 
-  constructor(source: ObjectSource) {
+  constructor(source: ObjectSource, ids: SchemaIds = pinnedIds) {
     this.codecs = new Map(
-      source.records.map((type) => [type.id, { type: type.name, codec: objectCodec<object>(type.schema) }]),
+      source.records.map((type) => [ids.idOf(type), { type: type.name, codec: objectCodec<object>(type.schema) }]),
     )
   }
 

@@ -10,6 +10,7 @@ import type { Batch, NumberColumn, TextColumn } from './batch.ts'
 import { RunningDigest } from './digest.ts'
 import type { Flowing, Item, TaskContext } from './operator.ts'
 import { RecordBatchWriter } from './records.ts'
+import type { SchemaIds } from './schema-ids.ts'
 import type { ColumnSink, ObjectSink, WrittenField } from './sinks.ts'
 import type { RecordType } from './source.ts'
 
@@ -37,11 +38,11 @@ export abstract class Output {
   /** Records written since the task began; for rates. */
   records = 0
 
-  constructor(destination: Destination, mark: RecordType | null) {
+  constructor(destination: Destination, mark: RecordType | null, ids: SchemaIds) {
     this.destination = destination
     this.digest = new RunningDigest(destination.topic)
     this.markCodec = mark === null ? null : objectCodec(mark.schema)
-    this.markId = mark?.id ?? 0
+    this.markId = mark === null ? 0 : ids.idOf(mark)
   }
 
   restore(seq: number, digest: string): void {
@@ -94,14 +95,20 @@ export class ColumnOutput extends Output {
   private readonly ends = new Int32Array(PIECE)
   private values = 0
 
-  constructor(destination: Destination, sink: ColumnSink, mark: RecordType | null, context: TaskContext) {
-    super(destination, mark)
+  constructor(
+    destination: Destination,
+    sink: ColumnSink,
+    mark: RecordType | null,
+    ids: SchemaIds,
+    context: TaskContext,
+  ) {
+    super(destination, mark, ids)
     this.sink = sink
     this.context = context
     const columns = { seq: 'seq:out', logicalTime: 'streamTime:out', ...sink.from }
     const constants = { task: destination.task, ...sink.constants }
     this.encode = compileEncoder(sink.record.schema, {
-      id: sink.record.id,
+      id: ids.idOf(sink.record),
       columns,
       constants,
       raw: sink.raw,
@@ -181,10 +188,12 @@ export class ObjectOutput extends Output {
   private readonly codecs: ReadonlyMap<string, { id: number; codec: ObjectCodec<Record<string, unknown>> }>
   private readonly blank: Readonly<Record<string, unknown>>
 
-  constructor(destination: Destination, sink: ObjectSink, mark: RecordType | null) {
-    super(destination, mark)
+  constructor(destination: Destination, sink: ObjectSink, mark: RecordType | null, ids: SchemaIds) {
+    super(destination, mark, ids)
     this.sink = sink
-    this.codecs = new Map(sink.records.map((type) => [type.name, { id: type.id, codec: objectCodec(type.schema) }]))
+    this.codecs = new Map(
+      sink.records.map((type) => [type.name, { id: ids.idOf(type), codec: objectCodec(type.schema) }]),
+    )
     this.blank = sink.blankDiagnostics ?? {}
   }
 

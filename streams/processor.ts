@@ -7,6 +7,7 @@ import { wire, type Graph } from './graph.ts'
 import type { HashKey } from './hash.ts'
 import { ObjectReader } from './object-reader.ts'
 import type { Step, TaskContext } from './operator.ts'
+import type { SchemaIds } from './schema-ids.ts'
 import type { RecordType } from './source.ts'
 import type { DeltaBuilder, Missing, Store } from './store.ts'
 import { beginning, type ClockState } from './stream-time.ts'
@@ -18,6 +19,8 @@ export interface ProcessorOptions {
   readonly partitions: number
   readonly hashKey: HashKey
   readonly markOf: (topic: string) => RecordType | null
+  /** Ids of the log's wire prefixes; default: the pinned ones. */
+  readonly schemas?: SchemaIds
 }
 
 interface Marks {
@@ -39,11 +42,11 @@ export class Processor {
   private current: (Step & Marks) | null = null
 
   constructor(options: ProcessorOptions) {
-    const { topology, at, partitions } = options
+    const { topology, at, partitions, schemas } = options
     const spec = topology.source.spec
     this.reader = spec.objects
-      ? new ObjectReader(spec)
-      : new EventReader(spec, { topic: at.topic, partition: at.partition, partitions }, beginning)
+      ? new ObjectReader(spec, schemas)
+      : new EventReader(spec, { topic: at.topic, partition: at.partition, partitions }, beginning, schemas)
     const context: TaskContext = {
       task: at.partition,
       partitions,
@@ -57,6 +60,7 @@ export class Processor {
     this.graph = wire(topology, context, {
       partitionOf: (topic) => (topic.partitions === 'one' ? 0 : at.partition),
       markOf: options.markOf,
+      schemas,
     })
   }
 

@@ -21,6 +21,7 @@ import { imageOf } from './image.ts'
 import type { TaskObserver } from './observer.ts'
 import { Processor } from './processor.ts'
 import { walk } from './records.ts'
+import type { SchemaIds } from './schema-ids.ts'
 import type { RecordType } from './source.ts'
 import { DeltaBuilder, type Missing } from './store.ts'
 import type { Topology } from './topology.ts'
@@ -36,6 +37,8 @@ export interface TaskOptions {
   readonly backend: Backend
   readonly hashKey: HashKey
   readonly markOf: (topic: string) => RecordType | null
+  /** Ids of the log's wire prefixes; default: the pinned ones. */
+  readonly schemas?: SchemaIds
   /** Most rows of a commit; unbounded: a fetch. */
   readonly batchRows?: number
   readonly fetchBytes?: number

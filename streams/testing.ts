@@ -8,6 +8,7 @@ import type { Backend, TopicSpec } from './backend.ts'
 import type { HashKey } from './hash.ts'
 import { openMemory, type MemoryBackend } from './memory/index.ts'
 import { newFrame, RecordBatchWriter, walk } from './records.ts'
+import { pinnedIds } from './schema-ids.ts'
 import type { RecordType } from './source.ts'
 import { Task, type TaskOptions } from './task.ts'
 import type { Topology } from './topology.ts'
@@ -24,7 +25,9 @@ export interface DriverOptions {
   readonly markOf: (topic: string) => RecordType | null
   readonly backend?: Backend
   readonly hashKey?: HashKey
-  readonly task?: Partial<Pick<TaskOptions, 'batchRows' | 'deltaEntries' | 'fetchBytes' | 'observer' | 'reached'>>
+  readonly task?: Partial<
+    Pick<TaskOptions, 'batchRows' | 'deltaEntries' | 'fetchBytes' | 'observer' | 'reached' | 'schemas'>
+  >
 }
 
 /** A record as it was written: plain object, its type, its place. */
@@ -69,10 +72,12 @@ export class TestDriver {
     }[],
   ): Promise<void> {
     if (records.length === 0) return
+    const ids = this.options.task?.schemas ?? pinnedIds
     const writer = new RecordBatchWriter()
     writer.begin(records[0].timestamp)
     for (const { key, type, value, timestamp } of records) {
-      const bytes = value instanceof Uint8Array ? value : wire(type.id, objectCodec<object>(type.schema).encode(value))
+      const bytes =
+        value instanceof Uint8Array ? value : wire(ids.idOf(type), objectCodec<object>(type.schema).encode(value))
       writer.append(timestamp, key, 0, key?.length ?? 0, bytes)
     }
     const sender = await this.backend.log.writer(`sender-${this.senders++}`)
@@ -113,8 +118,9 @@ export class TestDriver {
   async read(topic: string): Promise<Written[]> {
     const spec = this.options.topics.find(({ name }) => name === topic)
     if (spec === undefined) throw new Error(`no topic '${topic}'`)
+    const ids = this.options.task?.schemas ?? pinnedIds
     const types = new Map(
-      spec.records.map((type) => [type.id, { type, codec: objectCodec<Record<string, unknown>>(type.schema) }]),
+      spec.records.map((type) => [ids.idOf(type), { type, codec: objectCodec<Record<string, unknown>>(type.schema) }]),
     )
     const written: Written[] = []
     const partitions = await this.backend.log.partitions(topic)

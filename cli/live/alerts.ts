@@ -4,6 +4,7 @@ import { UnknownPositionError, type AlertEvent, type Alerts } from '../../intake
 import type { AlertRecord } from '../../schemas/generated.ts'
 import { records, topics } from '../../schemas/topics.ts'
 import type { Log } from '../../streams/backend.ts'
+import type { SchemaIds } from '../../streams/schema-ids.ts'
 import { endsOf, Tail } from './tail.ts'
 
 const { name: topic } = topics.alerts
@@ -27,10 +28,12 @@ export const alertEvent = (id: string, alert: AlertRecord): AlertEvent => ({
 export class LiveAlerts implements Alerts {
   private readonly log: Log
   private readonly failed: (error: Error) => void
+  private readonly schemas: SchemaIds | undefined
   private readonly tails = new Set<Tail<AlertRecord>>()
 
-  constructor(log: Log, failed: (error: Error) => void) {
+  constructor(log: Log, failed: (error: Error) => void, schemas?: SchemaIds) {
     this.log = log
+    this.schemas = schemas
     this.failed = failed
   }
 
@@ -42,6 +45,7 @@ export class LiveAlerts implements Alerts {
       log: this.log,
       topic,
       type: records.alert,
+      schemas: this.schemas,
       from,
       failed: this.failed,
       deliver: (alert, partition, offset) => {

@@ -45,6 +45,7 @@ export class LiveCycles {
       log,
       topic: topics.settlements.name,
       type: records.settlement,
+      schemas: this.engine.line.schemas,
       from: await endsOf(log, topics.settlements.name, BACK),
       failed: this.failed,
       deliver: (settlement) => this.add(settlement),

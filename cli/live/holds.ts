@@ -43,6 +43,7 @@ export class LiveHolds implements Holds {
       log,
       topic: topics.holdEvents.name,
       type: records.holdEvent,
+      schemas: this.options.engine.line.schemas,
       from: await endsOf(log, topics.holdEvents.name),
       failed: this.options.failed,
       deliver: (event) => this.heard(event),

@@ -70,7 +70,7 @@ export async function openLive(options: LiveOptions): Promise<Live> {
     options.onError(error)
   }
   const holds = new LiveHolds({ engine, failed, recorded: recordedIn(tables) })
-  const alerts = new LiveAlerts(engine.line.backend.log, failed)
+  const alerts = new LiveAlerts(engine.line.backend.log, failed, engine.line.schemas)
   const title = options.title ?? 'Payments in, settlements out'
   const page = new LivePage({ engine, holds, clock, title, failed })
   let perSecond = 0
@@ -82,6 +82,7 @@ export async function openLive(options: LiveOptions): Promise<Live> {
     // Acceptance times are whole milliseconds; a simulated clock may stand between two.
     clock: { now: () => Math.floor(clock.now()) },
     token: options.token ?? newToken(),
+    schemas: engine.line.schemas,
     queries,
     holds,
     alerts,

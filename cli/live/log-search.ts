@@ -10,6 +10,7 @@ import type { RecordType } from '../../schemas/topics.ts'
 import type { Log, TopicPartition } from '../../streams/backend.ts'
 import type { Frame } from '../../streams/batch.ts'
 import { inflate, walk } from '../../streams/records.ts'
+import type { SchemaIds } from '../../streams/schema-ids.ts'
 import { MAX_BATCH_BYTES, objectAt } from './tail.ts'
 
 const READ_BYTES = 1 << 20
@@ -23,6 +24,7 @@ export async function recordsHolding<T>(
   types: readonly RecordType[],
   needle: Buffer,
   frame: Frame,
+  ids?: SchemaIds,
 ): Promise<T[]> {
   const found: T[] = []
   for (let offset = from; offset < to;) {
@@ -36,7 +38,7 @@ export async function recordsHolding<T>(
         const end = frame.valueEnds[row]
         if (end < 0 || !buffer(bytes, start, end).includes(needle)) continue
         for (const type of types) {
-          const value = objectAt<T>(type, bytes, start, end)
+          const value = objectAt<T>(type, bytes, start, end, ids)
           if (value !== null) found.push(value)
         }
       }

@@ -79,12 +79,13 @@ export class Lookup {
   /** Transactions of a partition between what its task has committed and the end of the log. */
   private async queued(partition: number, needle: Buffer): Promise<TransactionRecord[]> {
     const { engine } = this.options
+    const { schemas } = engine.line
     const { log } = engine.line.backend
     const at = { topic: topics.transactions.name, partition }
     const { start, end } = await log.bounds(at)
     const from = Math.max(start, engine.tasks[partition].committed)
     const types = [records.transaction, records.transactionV1]
-    return recordsHolding<TransactionRecord>(log, at, from, end, types, needle, newFrame(256))
+    return recordsHolding<TransactionRecord>(log, at, from, end, types, needle, newFrame(256), schemas)
   }
 
   private async fresh(partitions: readonly number[], needle: Buffer): Promise<Omit<Life, 'queued'>> {
@@ -99,11 +100,13 @@ export class Lookup {
 
   /** Records of an output partition that hold a text and that the tables do not have yet. */
   private async undelivered<T>(topic: string, partition: number, type: RecordType, needle: Buffer): Promise<T[]> {
-    const { log } = this.options.engine.line.backend
+    const { backend, schemas } = this.options.engine.line
+    const { log } = backend
     const at = { topic, partition }
     const { end } = await log.bounds(at)
     const frame = newFrame(256)
-    return recordsHolding<T>(log, at, await this.firstUndelivered(topic, partition), end, [type], needle, frame)
+    const from = await this.firstUndelivered(topic, partition)
+    return recordsHolding<T>(log, at, from, end, [type], needle, frame, schemas)
   }
 
   private async firstUndelivered(topic: string, partition: number): Promise<number> {

@@ -5,6 +5,7 @@ import type { DecisionRecord } from '../../schemas/generated.ts'
 import { records, topics } from '../../schemas/topics.ts'
 import type { Log } from '../../streams/backend.ts'
 import { inflate, newFrame, walk } from '../../streams/records.ts'
+import type { SchemaIds } from '../../streams/schema-ids.ts'
 import { pathVia } from './graph.ts'
 import { MAX_BATCH_BYTES, objectAt } from './tail.ts'
 
@@ -13,14 +14,16 @@ const MOST = 3
 
 export class Sampler {
   private readonly log: Log
+  private readonly schemas: SchemaIds | undefined
   private readonly paths: Readonly<Record<DecisionRecord['outcome'], readonly string[]>>
   private readonly frame = newFrame(256)
   /** Ends that were seen, by partition: what lies before is not new. */
   private readonly seen: number[] = []
   private next = 0
 
-  constructor(log: Log, graph: Graph) {
+  constructor(log: Log, graph: Graph, schemas?: SchemaIds) {
     this.log = log
+    this.schemas = schemas
     const from = topics.transactions.name
     this.paths = {
       APPROVE: pathVia(graph, from, 'approved', topics.cyclePartials.name),
@@ -45,7 +48,13 @@ export class Sampler {
       const moving: Moving[] = []
       for (let row = 0; row < this.frame.rows && moving.length < MOST; row++) {
         const { bytes, valueOffsets, valueEnds } = this.frame
-        const decision = objectAt<DecisionRecord>(records.decision, bytes, valueOffsets[row], valueEnds[row])
+        const decision = objectAt<DecisionRecord>(
+          records.decision,
+          bytes,
+          valueOffsets[row],
+          valueEnds[row],
+          this.schemas,
+        )
         if (decision === null) continue
         const { amountMinor, currency, outcome } = decision
         moving.push({ amountMinor: String(amountMinor), currency, path: this.paths[outcome] })

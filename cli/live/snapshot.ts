@@ -79,7 +79,7 @@ export class LivePage implements PageEvents {
     this.drawn = drawn(engine.topologies)
     this.cycles = new LiveCycles(engine, failed)
     this.flows = new Flows(this.drawn.edges)
-    this.sampler = new Sampler(engine.line.backend.log, this.drawn.graph)
+    this.sampler = new Sampler(engine.line.backend.log, this.drawn.graph, engine.line.schemas)
     this.settledCycles = paced(() => this.cycles.settled(), 400)
     this.openCycles = paced(() => this.cycles.open(), 400)
     let version = -1
@@ -104,6 +104,7 @@ export class LivePage implements PageEvents {
       log,
       topic: topics.alerts.name,
       type: records.alert,
+      schemas: engine.line.schemas,
       from,
       failed,
       deliver: (alert) => {

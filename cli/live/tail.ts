@@ -5,6 +5,7 @@ import type { RecordType } from '../../schemas/topics.ts'
 import { objectCodec, type ObjectCodec } from '../../streams/avro/object.ts'
 import type { Log } from '../../streams/backend.ts'
 import { inflate, newFrame, walk } from '../../streams/records.ts'
+import { pinnedIds, type SchemaIds } from '../../streams/schema-ids.ts'
 
 /** One read: some thousand alerts; small enough that a page of them does not hold up the line. */
 const READ_BYTES = 256 * 1024
@@ -14,12 +15,12 @@ export const MAX_BATCH_BYTES = 64 * 1024 * 1024
 const WAIT_MS = 250
 const WIRE_PREFIX = 5
 
-const codecs = new Map<number, ObjectCodec<unknown>>()
+const codecs = new Map<string, ObjectCodec<unknown>>()
 
 /** The codec of a record type, made once. */
 export function codecOf<T>(type: RecordType): ObjectCodec<T> {
-  let codec = codecs.get(type.id)
-  if (codec === undefined) codecs.set(type.id, (codec = objectCodec<unknown>(type.schema)))
+  let codec = codecs.get(type.name)
+  if (codec === undefined) codecs.set(type.name, (codec = objectCodec<unknown>(type.schema)))
   return codec as ObjectCodec<T>
 }
 
@@ -29,9 +30,18 @@ export const wireIdAt = (bytes: Uint8Array, at: number, end: number): number =>
     ? -1
     : (bytes[at + 1] << 24) | (bytes[at + 2] << 16) | (bytes[at + 3] << 8) | bytes[at + 4]
 
-/** The object in bytes[at, end), wire prefix included, or null when it is of another type. Errors: AvroError. */
-export function objectAt<T>(type: RecordType, bytes: Uint8Array, at: number, end: number): T | null {
-  if (wireIdAt(bytes, at, end) !== type.id) return null
+/**
+ * The object in bytes[at, end), wire prefix included, or null when it is of another type. `ids`: those of the log. Errors:
+ * AvroError.
+ */
+export function objectAt<T>(
+  type: RecordType,
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  ids: SchemaIds = pinnedIds,
+): T | null {
+  if (wireIdAt(bytes, at, end) !== ids.idOf(type)) return null
   return codecOf<T>(type).decode(bytes.subarray(at + WIRE_PREFIX, end))
 }
 
@@ -40,6 +50,8 @@ export interface TailOptions<T> {
   readonly topic: string
   /** Records of other types (marks) are passed over. */
   readonly type: RecordType
+  /** Ids of the log's wire prefixes; default: the pinned ones. */
+  readonly schemas?: SchemaIds
   /** First offset per partition. */
   readonly from: readonly number[]
   /** A promise is awaited before the partition goes on. */
@@ -75,7 +87,7 @@ export class Tail<T> {
   }
 
   private async follow(partition: number): Promise<void> {
-    const { log, topic, type, deliver } = this.options
+    const { log, topic, type, deliver, schemas } = this.options
     const at = { topic, partition }
     const frame = newFrame(256)
     while (!this.stopped) {
@@ -86,7 +98,7 @@ export class Tail<T> {
       for (let row = 0; row < frame.rows; row++) {
         if (this.stopped) return
         this.offsets[partition] = frame.offsets[row] + 1
-        const value = objectAt<T>(type, frame.bytes, frame.valueOffsets[row], frame.valueEnds[row])
+        const value = objectAt<T>(type, frame.bytes, frame.valueOffsets[row], frame.valueEnds[row], schemas)
         const wait = value === null ? undefined : deliver(value, partition, frame.offsets[row])
         if (wait !== undefined) await wait
       }

@@ -5,6 +5,7 @@ import { records, topics } from '../../schemas/topics.ts'
 import { writeVarint } from '../../streams/arena.ts'
 import type { Append } from '../../streams/backend.ts'
 import { RecordBatchWriter } from '../../streams/records.ts'
+import { pinnedIds, type SchemaIds } from '../../streams/schema-ids.ts'
 import { wirePrefix } from './encode.ts'
 import { rawBytes, type Row } from './row.ts'
 
@@ -18,9 +19,13 @@ export class AppendBuilder {
   readonly writers: readonly RecordBatchWriter[]
   private readonly full: Uint8Array[][]
   private readonly timestamp: number
+  private readonly unreadableId: number
+  private readonly tickId: number
 
   /** `timestamp`: acceptance time of every record, milliseconds. */
-  constructor(partitions: number, timestamp: number) {
+  constructor(partitions: number, timestamp: number, ids: SchemaIds = pinnedIds) {
+    this.unreadableId = ids.idOf(records.unreadable)
+    this.tickId = ids.idOf(records.tick)
     this.timestamp = timestamp
     this.writers = Array.from({ length: partitions }, () => new RecordBatchWriter())
     this.full = this.writers.map(() => [])
@@ -32,7 +37,7 @@ export class AppendBuilder {
     const out = this.writers[ordinal % this.writers.length]
     const start = out.open(this.timestamp, null, 0, 0)
     out.reserve(16)
-    out.position = wirePrefix(out.bytes, start, records.unreadable.id)
+    out.position = wirePrefix(out.bytes, start, this.unreadableId)
     out.text(reason)
     out.text(detail === '' ? deadLetterReasons[reason] : `${detail} ${deadLetterReasons[reason]}`)
     out.slice(row.bytes, row.start, Math.min(row.end - row.start, rawBytes))
@@ -46,7 +51,7 @@ export class AppendBuilder {
     for (const out of this.writers) {
       const start = out.open(this.timestamp, null, 0, 0)
       out.reserve(40)
-      let p = wirePrefix(out.bytes, start, records.tick.id)
+      let p = wirePrefix(out.bytes, start, this.tickId)
       p = writeVarint(out.bytes, p, at)
       out.bytes[p++] = clockFiles
       out.bytes[p++] = closeThrough === null ? 0 : 2

@@ -7,6 +7,7 @@ import { maxCharacters, timeFault } from '../../schemas/validate.ts'
 import { writeVarint } from '../../streams/arena.ts'
 import { partitionOf } from '../../streams/hash.ts'
 import type { RecordBatchWriter } from '../../streams/records.ts'
+import { pinnedIds, type SchemaIds } from '../../streams/schema-ids.ts'
 import type { Fields } from './row.ts'
 import { slot, slots } from './slots.ts'
 
@@ -30,11 +31,13 @@ const kinds = ['payment', 'refund', 'reversal', 'chargeback']
 export class TransactionEncoder {
   private readonly bounds: TimeBounds
   private readonly producer: Uint8Array
+  private readonly id: number
   private amountMinor = 0
   private kind = 0
 
   /** `producer`: what stands for an absent one. */
-  constructor(bounds: TimeBounds, producer: string) {
+  constructor(bounds: TimeBounds, producer: string, ids: SchemaIds = pinnedIds) {
+    this.id = ids.idOf(records.transaction)
     this.bounds = bounds
     this.producer = Buffer.from(producer, 'utf8')
   }
@@ -72,7 +75,7 @@ export class TransactionEncoder {
     const valueStart = out.open(this.bounds.notAfter, bytes, keyAt, keyLength)
     out.reserve(maxValueBytes)
     const to = out.bytes
-    let p = wirePrefix(to, valueStart, records.transaction.id)
+    let p = wirePrefix(to, valueStart, this.id)
     if (starts[slot.producer] === ends[slot.producer]) p = text(to, p, this.producer, 0, this.producer.length)
     else p = text(to, p, bytes, starts[slot.producer], ends[slot.producer])
     p = text(to, p, bytes, keyAt, keyAt + keyLength)

@@ -62,8 +62,8 @@ class Feeder {
   constructor(work: Feed) {
     const { options, bounds, begun } = work
     this.work = work
-    this.builder = new AppendBuilder(options.settings.partitions, bounds.notAfter)
-    this.encoder = new TransactionEncoder(bounds, work.producer)
+    this.builder = new AppendBuilder(options.settings.partitions, bounds.notAfter, options.schemas)
+    this.encoder = new TransactionEncoder(bounds, work.producer, options.schemas)
     this.tickRows = options.settings.runTickRows
     this.commitRows = Math.min(50_000, Math.max(1, options.commitRows ?? defaultCommitRows))
     this.at = work.position ?? {
@@ -166,7 +166,11 @@ class Feeder {
     for (const sent of this.inFlight.splice(0)) await sent
     await options.progress?.({ phase: 'final', bytes: 0, totalBytes: 0, rows: at.rank, totalRows: begun.rows })
     const metadata = positionText({ ...at, finished: true })
-    await writer.commit({ appends: [...this.builder.take(), importAppend(record)], position: base + at.rank, metadata })
+    await writer.commit({
+      appends: [...this.builder.take(), importAppend(record, options.schemas)],
+      position: base + at.rank,
+      metadata,
+    })
     return record
   }
 

@@ -14,6 +14,7 @@ import type { Readable } from 'node:stream'
 import type { Settings } from '../../schemas/settings.ts'
 import { topics } from '../../schemas/topics.ts'
 import type { Clock, Log } from '../../streams/backend.ts'
+import type { SchemaIds } from '../../streams/schema-ids.ts'
 import { admit } from './admit.ts'
 import type { TimeBounds } from './encode.ts'
 import { firstPass, type Pass } from './first-pass.ts'
@@ -43,6 +44,8 @@ export interface ImportOptions {
   readonly log: Log
   readonly clock: Clock
   readonly settings: Settings
+  /** Ids of the log's wire prefixes; default: the pinned ones. */
+  readonly schemas?: SchemaIds
   /** Paths; '-' is standard input. */
   readonly files: readonly string[]
   readonly stdin?: Readable

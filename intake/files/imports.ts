@@ -4,6 +4,7 @@ import { records, topics } from '../../schemas/topics.ts'
 import { objectCodec, unwire, wire } from '../../streams/avro/object.ts'
 import type { Append, Log } from '../../streams/backend.ts'
 import { newFrame, RecordBatchWriter, walk } from '../../streams/records.ts'
+import { pinnedIds, type SchemaIds } from '../../streams/schema-ids.ts'
 
 export interface ImportedFile {
   readonly name: string
@@ -47,10 +48,10 @@ export function identityOf(mappingHash: string, files: readonly { size: number; 
 }
 
 /** The append that notes an import. */
-export function importAppend(record: ImportRecord): Append {
+export function importAppend(record: ImportRecord, ids: SchemaIds = pinnedIds): Append {
   const writer = new RecordBatchWriter()
   writer.begin(record.notAfter)
-  writer.append(record.notAfter, null, 0, 0, wire(records.import.id, codec.encode(record)))
+  writer.append(record.notAfter, null, 0, 0, wire(ids.idOf(records.import), codec.encode(record)))
   return { ...place, batches: writer.finish() }
 }
 

@@ -57,16 +57,19 @@ export async function resolveHold(exchange: Exchange, action: 'RELEASE' | 'REJEC
     throw new HttpError(400, 'bad-field', `waitMs must be an integer from 0 to ${maxWaitMs}.`)
   const resolutionId = body.resolutionId === undefined ? randomUUID() : text(body, 'resolutionId', 64)
   const { producer, payerAccount, transactionId } = identity
-  const value = holdResolutionValue({
-    resolutionId,
-    action,
-    producer,
-    payerAccount,
-    transactionId,
-    by: text(body, 'by', 200),
-    why: text(body, 'why', 1000),
-    notSettledElsewhere,
-  })
+  const value = holdResolutionValue(
+    {
+      resolutionId,
+      action,
+      producer,
+      payerAccount,
+      transactionId,
+      by: text(body, 'by', 200),
+      why: text(body, 'why', 1000),
+      notSettledElsewhere,
+    },
+    parts.schemas,
+  )
   const key = Buffer.from(payerAccount, 'utf8')
   const partition = partitionOf(key, 0, key.length, parts.intake.partitions)
   await appended(parts, [{ partition, key, value, timestamp: parts.clock.now() }])

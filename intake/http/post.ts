@@ -71,7 +71,7 @@ export async function postTransactions(
     }
     const key = Buffer.from(transaction.payerAccount, 'utf8')
     const partition = partitionOf(key, 0, key.length, parts.intake.partitions)
-    accepted.push({ partition, key, value: transactionValue(transaction), timestamp: now })
+    accepted.push({ partition, key, value: transactionValue(transaction, parts.schemas), timestamp: now })
     results.push({ index, transactionId: transaction.transactionId, result: 'queued' })
   }
   await appended(parts, accepted)

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../../streams/backend.ts'
+import { pinnedIds, type SchemaIds } from '../../streams/schema-ids.ts'
 import { sendJson } from './body.ts'
 import { Door, HttpError } from './door.ts'
 import { PageFeed } from './feed.ts'
@@ -38,6 +39,8 @@ export interface HttpServerOptions {
   readonly clock: Clock
   /** Earliest event time, and how far one may lie after its acceptance, milliseconds. */
   readonly times: { readonly earliest: number; readonly maxAheadMs: number }
+  /** Ids of the log's wire prefixes; default: the pinned ones. */
+  readonly schemas?: SchemaIds
   /** Producer of transactions that name none. */
   readonly defaultProducer?: string
   readonly apiKeys?: readonly ApiKey[]
@@ -162,6 +165,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     ...rest,
     // After the rest: an option that is there and undefined must not take a limit away.
     bodyLimitBytes: options.bodyLimitBytes ?? defaultBodyLimitBytes,
+    schemas: options.schemas ?? pinnedIds,
     defaultProducer: options.defaultProducer ?? 'http',
     showAccounts,
     onError,
