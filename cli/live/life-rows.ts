@@ -152,6 +152,13 @@ export async function resolutionRows(
   return (await rows(tables, query, { ...parametersOf(asked), resolutionId })).map(holdEventOf)
 }
 
+/** Whether a currency of a cycle is settled in the tables. */
+export async function settlementIsThere(tables: ClickHouse, cycleStart: number, currency: string): Promise<boolean> {
+  const query = `SELECT 1 AS one FROM settlements
+    WHERE cycleStart = fromUnixTimestamp64Milli({cycleStart:Int64}, 'UTC') AND currency = {currency:String} LIMIT 1`
+  return (await rows(tables, query, { cycleStart, currency })).length > 0
+}
+
 /** Instructions of some members in one currency of one cycle. */
 export async function instructionRows(
   tables: ClickHouse,

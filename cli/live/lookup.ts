@@ -8,6 +8,7 @@ import type {
   DecisionRecord,
   HoldEventRecord,
   InstructionRecord,
+  SettlementRecord,
   TransactionOutcomeRecord,
   TransactionRecord,
 } from '../../schemas/generated.ts'
@@ -21,7 +22,14 @@ import { newFrame } from '../../streams/records.ts'
 import type { Engine } from '../engine.ts'
 import { store } from '../sheet.ts'
 import { instructionView, livesOf, viewOf, type Life } from './life.ts'
-import { decisionRows, holdEventRows, instructionRows, outcomeRows, type Asked } from './life-rows.ts'
+import {
+  decisionRows,
+  holdEventRows,
+  instructionRows,
+  outcomeRows,
+  settlementIsThere,
+  type Asked,
+} from './life-rows.ts'
 import { needleOf, recordsHolding } from './log-search.ts'
 
 export interface LookupOptions {
@@ -125,15 +133,15 @@ export class Lookup {
 
   /** Of a settled one that is not on us: what its banks pay and receive in its cycle. */
   private async withInstructions(view: TransactionView): Promise<TransactionView> {
-    if (view.state !== 'settled' || view.cycle === null || view.payerBank === view.payeeBank) return view
+    if (view.state !== 'settled' || view.cycle === null) return view
     const { start } = view.cycle
+    // The task has closed the cycle; it is settled for others when that is committed, instructions with it.
+    if (!(await this.isSettled(start, view.currency))) return { ...view, state: 'pending' }
+    if (view.payerBank === view.payeeBank) return view
     const banks = [view.payerBank, view.payeeBank]
-    const fresh = await this.undelivered<InstructionRecord>(
-      topics.instructions.name,
-      0,
-      records.instruction,
-      needleOf(view.currency),
-    )
+    const needle = needleOf(view.currency)
+    const { name } = topics.instructions
+    const fresh = await this.undelivered<InstructionRecord>(name, 0, records.instruction, needle)
     const found = new Map<string, InstructionRecord>()
     for (const one of fresh) {
       if (one.cycleStart === start && one.currency === view.currency && banks.includes(one.member))
@@ -146,5 +154,14 @@ export class Lookup {
       }
     }
     return { ...view, instructions: [...found.values()].map(instructionView) }
+  }
+
+  /** Whether a currency's settlement of a cycle can be read. */
+  private async isSettled(cycleStart: number, currency: string): Promise<boolean> {
+    const { name } = topics.settlements
+    const fresh = await this.undelivered<SettlementRecord>(name, 0, records.settlement, needleOf(currency))
+    if (fresh.some((one) => one.cycleStart === cycleStart && one.currency === currency)) return true
+    const { tables } = this.options
+    return tables !== null && settlementIsThere(tables.analyst, cycleStart, currency)
   }
 }
