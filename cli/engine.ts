@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { firstRules } from '../processors/rules.ts'
 import { defaultSettings, type Settings } from '../schemas/settings.ts'
 import { records, topics } from '../schemas/topics.ts'
-import { openEmbedded, type EmbeddedBackend } from '../streams/embedded/index.ts'
+import { openEmbedded, type EmbeddedBackend, type Manifest } from '../streams/embedded/index.ts'
 import { CodedError, Task, type Backend, type SchemaIds, type TaskOptions, type Topology } from '../streams/index.ts'
 import { payments } from '../topologies/payments.ts'
 import { settlement } from '../topologies/settlement.ts'
@@ -42,12 +42,17 @@ export async function openDirectory({ directory, settings, create }: EngineOptio
     defaults: defaultSettings,
     create,
   })
-  const key = Buffer.from(backend.manifest.hashKey, 'hex')
-  return {
-    backend,
-    settings: { ...defaultSettings, ...backend.manifest.settings } as Settings,
-    hashKey: Int32Array.from([0, 4, 8, 12], (at) => key.readInt32LE(at)),
-  }
+  return { backend, settings: settingsIn(backend.manifest), hashKey: hashKeyOf(backend.manifest) }
+}
+
+export const settingsIn = ({ settings }: Pick<Manifest, 'settings'>): Settings => ({
+  ...defaultSettings,
+  ...(settings as Partial<Settings>),
+})
+
+export function hashKeyOf({ hashKey }: Pick<Manifest, 'hashKey'>): Int32Array {
+  const key = Buffer.from(hashKey, 'hex')
+  return Int32Array.from([0, 4, 8, 12], (at) => key.readInt32LE(at))
 }
 
 const given = (settings: Partial<Settings>): Record<string, string | number> =>

@@ -178,6 +178,15 @@ program
   .action(run(async () => (await import('./verify.ts')).verify))
 
 configurationOptions(
+  settingOptions(
+    program
+      .command('init')
+      .description('make a line on Kafka and Redis: topics, manifest, the beginning of every task; once')
+      .addOption(jsonOption()),
+  ),
+).action(run(async () => (await import('./init.ts')).init))
+
+configurationOptions(
   program
     .command('config')
     .description('the configuration in force, where each value came from, secrets masked')

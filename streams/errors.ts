@@ -82,22 +82,30 @@ export const faults = {
     cause: 'The directory holds no log.',
     action: 'Check --data, or create the log with run, serve or demo.',
   },
+  SLUICE_LINE_MISSING: {
+    cause: 'Nothing was made under this prefix on this cluster, or making it was not finished.',
+    action: 'Make the line with sluice init, or correct kafka.brokers and kafka.prefix.',
+  },
+  SLUICE_TOPIC_REPLACED: {
+    cause: 'A topic of the line was deleted and made again: what was committed in it is gone.',
+    action:
+      'Restore the topic from a backup of the cluster, or make a new line under another prefix and replay into it.',
+  },
   SLUICE_FORMAT_VERSION: {
-    cause: 'The directory was written in another format of the store.',
+    cause: 'The log was written in another format of the store.',
     action: 'Use the version of the program that wrote it, or replay the input into a new directory.',
   },
   SLUICE_LOGIC_VERSION: {
-    cause:
-      'The directory was written by another version of the logic, so the log would not give the same results again.',
-    action: 'Finish with the version that wrote it, or replay the input into a new directory and compare.',
+    cause: 'The log was written by another version of the logic, so it would not give the same results again.',
+    action: 'Finish with the version that wrote it, or replay the input into a new log and compare.',
   },
   SLUICE_RULE_VERSION: {
-    cause: 'The directory was created with other rules, so decisions would not be the same again.',
-    action: 'Start with the recorded rule version, or replay the input into a new directory.',
+    cause: 'The log was created with other rules, so decisions would not be the same again.',
+    action: 'Start with the recorded rule version, or replay the input into a new log.',
   },
   SLUICE_SETTING_DIFFERS: {
     cause: 'A setting was given that differs from the one fixed when the log was created.',
-    action: 'Leave the setting out or give the recorded value; another value needs a new directory.',
+    action: 'Leave the setting out or give the recorded value; another value needs a new log.',
   },
   SLUICE_STATE_AHEAD: {
     cause: 'The state stands for more input than the log has committed: the log lost an acknowledged commit.',

@@ -2,17 +2,16 @@
  * The distributed backend: log on Kafka, state on Redis, tasks shared out by a consumer group. Any number of processes
  * open it at once; what one of them may do is decided by the fence of each writer alone.
  */
-import { apiVersionsV4, type ConnectionOptions } from '@platformatic/kafka'
+import type { ConnectionOptions } from '@platformatic/kafka'
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Backend, Clock } from '../backend.ts'
-import { CodedError } from '../errors.ts'
 import { systemClock } from './clock.ts'
+import { fitBroker, fitRedis, fitTopics } from './fitness.ts'
 import { kafkaGroup, type GroupOptions } from './group.ts'
 import { KafkaLog, type KafkaLogOptions } from './log.ts'
-import { ledgerTopic } from './names.ts'
+import { ledgerTopic, topicName } from './names.ts'
 import { RedisState } from './state.ts'
 import { Cluster } from './wire/cluster.ts'
-import { brokerError } from './wire/errors.ts'
 
 export interface DistributedOptions {
   /** host:port of some Kafka brokers. */
@@ -38,6 +37,13 @@ export interface DistributedOptions {
 export interface DistributedBackend extends Backend {
   /** What an operator should know about these services, in sentences. */
   readonly warnings: readonly string[]
+  /** The log with the topics of the backend's own under their whole names: the manifest. */
+  readonly own: KafkaLog
+  /**
+   * Whether topics keep what they acknowledge; `input` is the one that others write into. Returns warnings.
+   * Errors: SLUICE_TOPIC_UNFIT with every setting that has to change.
+   */
+  fit(topics: readonly string[], input: string): Promise<readonly string[]>
 }
 
 const CLIENT = 'sluice'
@@ -57,13 +63,15 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   })
   // Whoever waits for an answer hears of it; the client connects again by itself.
   redis.on('error', () => undefined)
-  const log = new KafkaLog(cluster, {
+  const topicPrefix = options.topicPrefix ?? ''
+  const logOptions = {
     prefix,
-    topicPrefix: options.topicPrefix ?? '',
     replicationFactor: options.replicationFactor ?? 3,
     transactionTimeoutMs: options.transactionTimeoutMs ?? 15_000,
     topicSettings: options.topicSettings,
-  })
+  }
+  const log = new KafkaLog(cluster, { ...logOptions, topicPrefix })
+  const own = new KafkaLog(cluster, { ...logOptions, topicPrefix: '' })
   const group = kafkaGroup({
     ...options.group,
     prefix,
@@ -79,56 +87,27 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     redis.disconnect()
   }
   try {
-    const warnings = await fitBroker(cluster)
-    await fitRedis(redis)
+    const warnings = [...(await fitBroker(cluster)), ...(await fitRedis(redis))]
     await log.createOwn(ledgerTopic(prefix), 2)
     const state = new RedisState(redis, prefix)
-    return { name: 'distributed', log, state, group, clock: options.clock ?? systemClock, warnings, close }
+    return {
+      name: 'distributed',
+      log,
+      own,
+      state,
+      group,
+      clock: options.clock ?? systemClock,
+      warnings,
+      fit: (topics, input) => {
+        return fitTopics(
+          cluster,
+          topics.map((topic) => ({ topic, name: topicName(topicPrefix, topic), input: topic === input })),
+        )
+      },
+      close,
+    }
   } catch (error) {
     await close()
     throw error
   }
-}
-
-/** Newest transaction protocol: request, its key, the version from which on an epoch belongs to one transaction. */
-const needed = [
-  ['Produce', 0, 12],
-  ['EndTxn', 26, 5],
-  ['TxnOffsetCommit', 28, 5],
-] as const
-/** metadata.version of Kafka 4.3, which loses acknowledged transactions when a broker crashes (KAFKA-20734). */
-const LOSES_MARKERS = 30
-
-async function fitBroker(cluster: Cluster): Promise<string[]> {
-  let answer
-  try {
-    answer = await cluster.any('brokers', (c) => apiVersionsV4.api.async(c, CLIENT, '1'))
-  } catch (error) {
-    throw brokerError(error, `brokers ${cluster.options.brokers.join(', ')}`)
-  }
-  const old = needed.filter(([, key, version]) => {
-    return !answer.apiKeys.some(({ apiKey, maxVersion }) => apiKey === key && maxVersion >= version)
-  })
-  const levels = new Map((answer.finalizedFeatures ?? []).map(({ name, maxVersionLevel }) => [name, maxVersionLevel]))
-  if (old.length > 0 || (levels.get('transaction.version') ?? 0) < 2) {
-    const lacks = old.map(([name, , version]) => `${name} v${version}`)
-    const detail = `transaction.version is ${levels.get('transaction.version') ?? 'absent'}, 2 is needed`
-    throw new CodedError('SLUICE_BROKER_UNFIT', [...lacks.map((each) => `no ${each}`), detail].join('; '))
-  }
-  if ((levels.get('metadata.version') ?? 0) < LOSES_MARKERS) return []
-  return ['The brokers are of version 4.3: 4.3.0 and 4.3.1 lose acknowledged transactions in a crash (KAFKA-20734).']
-}
-
-async function fitRedis(redis: Redis): Promise<void> {
-  const { host, port } = redis.options
-  let memory: string
-  try {
-    await redis.connect()
-    memory = await redis.info('memory')
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    throw new CodedError('SLUICE_STORE_FAILED', `Redis at ${host}:${port}: ${text}`, { cause: error })
-  }
-  const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'unknown'
-  if (policy !== 'noeviction') throw new CodedError('SLUICE_STORE_EVICTS', `Redis at ${host}:${port} has ${policy}`)
 }

@@ -24,6 +24,8 @@ export function topicName(prefix: string, name: string): string {
  * shows one writer.
  */
 export const ledgerTopic = (prefix: string): string => topicName('', `${prefix}-ledger`)
+/** One partition, kept for ever: what is fixed for the line. */
+export const manifestTopic = (prefix: string): string => topicName('', `${prefix}-manifest`)
 export const ledgerGroup = (prefix: string, writer: string): string => `${prefix}-ledger.${writer}`
 export const transactionalId = (prefix: string, writer: string): string => `${prefix}.${writer}`
 
