@@ -13,6 +13,7 @@ import type { Block } from './blocks.ts'
 import type { ClickHouse } from './clickhouse.ts'
 import type { SinkError } from './errors.ts'
 import type { Feed, Safety } from './feed.ts'
+import type { SinkObserver } from './observer.ts'
 import { BlockReader } from './reader.ts'
 import { untilDone, type Turnstile } from './retry.ts'
 import { seekSeq } from './seek.ts'
@@ -30,6 +31,7 @@ export interface PumpWorld {
   readonly maxRows: number
   readonly signal: AbortSignal
   readonly onRetry: (error: SinkError, tries: number) => void
+  readonly observer: SinkObserver | null
 }
 
 /** One fetch: some 10,000 records, a few ms of work between two awaits. */
@@ -157,7 +159,8 @@ export class Pump {
   }
 
   private async insert(block: Block): Promise<void> {
-    const { turnstile, clickHouse, safety, deduplication } = this.world
+    const { turnstile, clickHouse, safety, deduplication, observer } = this.world
+    const began = performance.now()
     const send = (how: Safety, settings: ClickHouseSettings): Promise<void> =>
       this.retried(() =>
         turnstile.pass(() => this.feed.insert(clickHouse, this.topicId, this.at.partition, block, how, settings)),
@@ -173,6 +176,9 @@ export class Pump {
     }
     this.insertedRows = block.lastSeq + 1
     this.blocks++
+    const { rows, body } = block
+    const { table } = this.feed.topic
+    observer?.inserted(this.at, { table, rows, bytes: body.length, ms: performance.now() - began })
   }
 
   private retried<T>(run: () => Promise<T>): Promise<T> {
@@ -182,6 +188,7 @@ export class Pump {
         this.retries++
         this.lookAfter = true
         this.world.onRetry(error, tries)
+        this.world.observer?.retried(this.at, this.feed.topic.table, error, tries)
       },
     })
   }

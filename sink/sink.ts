@@ -12,6 +12,7 @@ import { audit, type Audit, type Finding } from './audit.ts'
 import type { ClickHouse } from './clickhouse.ts'
 import { SinkError } from './errors.ts'
 import { deduplicationSettings, Feed, type FedTopic, type Safety } from './feed.ts'
+import type { SinkObserver } from './observer.ts'
 import { Pump, type Lag, type PumpWorld } from './pump.ts'
 import { BlockReader } from './reader.ts'
 import { Turnstile, untilDone } from './retry.ts'
@@ -30,6 +31,7 @@ export interface SinkOptions {
   readonly onHalt?: (error: Error) => void
   /** Told of every call that failed and is tried again. */
   readonly onRetry?: (error: SinkError, tries: number) => void
+  readonly observer?: SinkObserver
   /** Audit at the start and insert what is missing again; default true. */
   readonly auditAtStart?: boolean
   /** Both on. Off only for a negative control. */
@@ -74,6 +76,7 @@ export class Sink {
       maxRows: this.options.maxRows ?? 50_000,
       signal: this.abort.signal,
       onRetry,
+      observer: this.options.observer ?? null,
     }
     for (const feed of this.feeds) {
       const { name } = feed.topic

@@ -6,10 +6,10 @@
  */
 
 /**
- * created -> recovering -> running -> stopped (handed over or told to stop), fenced (another owner has it), failed (an error
- * of unknown outcome: it comes back as recovering) or halted (an operator is needed).
+ * created -> recovering -> running -> stopped (handed over or told to stop), fenced (another owner has it), waiting (an
+ * error of unknown outcome: it comes back as recovering) or halted (an operator is needed).
  */
-export type TaskPhase = 'created' | 'recovering' | 'running' | 'stopped' | 'fenced' | 'failed' | 'halted'
+export type TaskPhase = 'created' | 'recovering' | 'running' | 'stopped' | 'fenced' | 'waiting' | 'halted'
 
 /** A recovery: K and R as found, what the log keeps, and the rows of [R, K) that were processed again. */
 export interface Recovery {
@@ -79,13 +79,13 @@ export interface DeltaSeen {
 export type Refused = 'delta-fenced' | 'delta-moved' | 'read-moved'
 
 export interface TaskObserver {
-  phase(task: string, phase: TaskPhase, error: Error | null): void
-  recovered(task: string, recovery: Recovery): void
-  fetched(task: string, fetch: FetchSeen): void
-  processed(task: string, batch: BatchSeen): void
-  committed(task: string, commit: CommitSeen): void
-  applied(task: string, delta: DeltaSeen): void
-  refused(task: string, what: Refused): void
+  readonly phase: (task: string, phase: TaskPhase, error: Error | null) => void
+  readonly recovered: (task: string, recovery: Recovery) => void
+  readonly fetched: (task: string, fetch: FetchSeen) => void
+  readonly processed: (task: string, batch: BatchSeen) => void
+  readonly committed: (task: string, commit: CommitSeen) => void
+  readonly applied: (task: string, delta: DeltaSeen) => void
+  readonly refused: (task: string, what: Refused) => void
 }
 
 const nothing = (): void => {}

@@ -146,7 +146,7 @@ export class Task {
       await this.settle()
       this.watch.phase('stopped')
     } catch (error) {
-      this.watch.phase(error instanceof FencedError ? 'fenced' : 'failed', error as Error)
+      this.watch.phase(error instanceof FencedError ? 'fenced' : 'waiting', error as Error)
       throw error
     } finally {
       await this.writer?.close()

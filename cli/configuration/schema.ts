@@ -103,6 +103,7 @@ export const schema = {
   },
   observe: {
     port: whole('Port of /metrics, /health and /ready of a worker or a sink; 0: none.', 0, 0, 65_535),
+    host: text('Address that it listens on; 0.0.0.0 where Prometheus or a kubelet come from elsewhere.', '127.0.0.1'),
     logFormat: oneOf('How this process logs.', 'text', ['text', 'json']),
     logLevel: oneOf('What it logs.', 'info', ['error', 'warn', 'info', 'debug']),
     otlpUrl: url('Where spans go (OTLP over HTTP); absent: no spans are made.', '', 'http', 'https'),

@@ -12,6 +12,7 @@
 import type { Append, Log, Writer } from '../../streams/backend.ts'
 import { FencedError } from '../../streams/errors.ts'
 import { RecordBatchWriter } from '../../streams/records.ts'
+import type { IntakeObserver } from '../observer.ts'
 import { QueueFullError, type Intake, type IntakeRecord } from './ports.ts'
 
 export interface LogAppenderOptions {
@@ -23,6 +24,7 @@ export interface LogAppenderOptions {
   readonly maxWaitingBytes?: number
   /** Most records of one commit. */
   readonly maxWaitingRecords?: number
+  readonly observer?: IntakeObserver
 }
 
 interface Group {
@@ -40,6 +42,7 @@ export class LogAppender implements Intake {
   private readonly writerId: string
   private readonly maxBytes: number
   private readonly maxRecords: number
+  private readonly observer: IntakeObserver | null
   private readonly batches = new Map<number, RecordBatchWriter>()
   private writer: Writer | null
   private waiting: Group | null = null
@@ -53,6 +56,7 @@ export class LogAppender implements Intake {
     // 16 MiB is 100,000 payments: two commits' worth of what one core can take in a second. More only hides overload.
     this.maxBytes = options.maxWaitingBytes ?? 16 * 1024 * 1024
     this.maxRecords = options.maxWaitingRecords ?? 100_000
+    this.observer = options.observer ?? null
     this.partitions = partitions
     this.writer = writer
   }
@@ -87,11 +91,15 @@ export class LogAppender implements Intake {
     while (this.waiting !== null) {
       const group = this.waiting
       this.waiting = null
+      const began = performance.now()
+      const records = group.records.length
       try {
         await this.commit(group)
         group.done.resolve()
+        this.observer?.appended({ records, bytes: group.bytes, ms: performance.now() - began })
       } catch (error) {
         const reason = error instanceof Error ? error : new Error(String(error))
+        this.observer?.failed({ records }, reason)
         group.done.reject(reason)
         await this.discardWriter(reason)
       }
