@@ -18,8 +18,8 @@ export interface Accumulate {
   readonly amount: string
   /** Number column: start of the cycle that the row joins. */
   readonly cycle: string
-  /** Code column: when not 0 the obligation is turned round. */
-  readonly turned: string
+  /** Code column: when not 0 the obligation is turned round; without it none is. */
+  readonly turned?: string
   /** Most obligations in one partial; a larger one is cut into chunks. */
   readonly chunk: number
   readonly cycleMs: number
@@ -57,7 +57,10 @@ export function accumulate(name: string, spec: Accumulate): OperatorSpec {
   return {
     word: 'accumulate',
     name,
-    needs: [spec.debtor, spec.creditor, spec.unit, spec.amount, spec.cycle, spec.turned],
+    needs: [
+      ...[spec.debtor, spec.creditor, spec.unit, spec.amount, spec.cycle],
+      ...(spec.turned === undefined ? [] : [spec.turned]),
+    ],
     adds: [],
     stores: [name],
     uses: [],
@@ -116,7 +119,7 @@ class Accumulator implements Store {
     const unit = batch.text(spec.unit)
     const amounts = batch.number(spec.amount)
     const cycle = batch.number(spec.cycle)
-    const turned = batch.code(spec.turned)
+    const turned = spec.turned === undefined ? null : batch.code(spec.turned)
     let cells: Map<number, Cell> | undefined
     let cellsOf = -1
     for (let i = from; i < to; i++) {
@@ -130,7 +133,7 @@ class Accumulator implements Store {
         if (cells === undefined) this.cycles.set(cellsOf, (cells = new Map()))
         this.changed.add(cellsOf)
       }
-      const key = u * PARTY * PARTY + (turned[row] === 0 ? a * PARTY + b : b * PARTY + a)
+      const key = u * PARTY * PARTY + (turned === null || turned[row] === 0 ? a * PARTY + b : b * PARTY + a)
       let cell = cells.get(key)
       if (cell === undefined) cells.set(key, (cell = { count: 0, high: 0, low: 0 }))
       const upper = Math.floor(amounts[row] / SPLIT)

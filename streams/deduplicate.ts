@@ -12,14 +12,14 @@ export interface Deduplicate {
   /** Text columns that make the identity: the first fields of the event's schema, in its order. */
   readonly identity: readonly string[]
   /** Text columns that name another record's identity, where the code column `when` is not 0. */
-  readonly refersTo: { readonly columns: readonly string[]; readonly when: string }
+  readonly refersTo?: { readonly columns: readonly string[]; readonly when: string }
   readonly time: string
   readonly withinMs: number
   /** Columns whose values the entry keeps, then the names of those that later operators set. */
   readonly remember: { readonly numbers: readonly string[]; readonly codes: readonly string[] }
   readonly later: { readonly numbers: readonly string[]; readonly codes: readonly string[] }
-  /** Store of held records that those too old to be checked are compared with. */
-  readonly held: string
+  /** Store of held records that those too old to be checked are compared with; without it they are fresh. */
+  readonly held?: string
 }
 
 /** Codes of the column `novelty`. */
@@ -30,14 +30,15 @@ const CONFLICTING = 2
 
 /** Adds `novelty`, `firstSeenAt` (null when fresh) and `tooLate`; keeps entry numbers per row in its store. */
 export function deduplicate(name: string, spec: Deduplicate): OperatorSpec {
-  const needs = [...spec.identity, spec.time, ...spec.remember.numbers, ...spec.remember.codes, spec.refersTo.when]
+  const needs = [...spec.identity, spec.time, ...spec.remember.numbers, ...spec.remember.codes]
+  if (spec.refersTo !== undefined) needs.push(spec.refersTo.when)
   return {
     word: 'deduplicate',
     name,
     needs,
     adds: ['novelty', 'firstSeenAt', 'tooLate'],
     stores: [name],
-    uses: [spec.held],
+    uses: spec.held === undefined ? [] : [spec.held],
     ports: ['out'],
     emits: 'batch',
     create(context) {
@@ -90,7 +91,7 @@ class Deduplicator {
     const firstSeenAt = numberColumn(batch, 'firstSeenAt')
     const tooLate = codeColumn(batch, 'tooLate')
     const time = batch.number(spec.time)
-    const refers = batch.code(spec.refersTo.when)
+    const refers = spec.refersTo === undefined ? null : batch.code(spec.refersTo.when)
     const numbers = spec.remember.numbers.map((name) => batch.number(name))
     const codes = spec.remember.codes.map((name) => batch.code(name))
     const { lanes, contents } = this
@@ -100,7 +101,7 @@ class Deduplicator {
       const at = row * 4
       const now = streamTime[row]
       tooLate[row] = 0
-      if (refers[row] !== 0) this.findOriginal(batch, row, now)
+      if (refers !== null && refers[row] !== 0) this.findOriginal(batch, row, now)
       const entry = store.find(lanes, at, now)
       if (entry >= 0) {
         novelty[row] = store.sameContent(entry, contents[at], contents[at + 1]) ? DUPLICATE : CONFLICTING
@@ -109,7 +110,7 @@ class Deduplicator {
       }
       if (time[row] < now - spec.withinMs) {
         tooLate[row] = 1
-        const held = this.heldStore().match(batch, row, lanes, at)
+        const held = this.heldStore()?.match(batch, row, lanes, at) ?? null
         if (held !== null) {
           novelty[row] = held.content0 === contents[at] && held.content1 === contents[at + 1] ? DUPLICATE : CONFLICTING
           firstSeenAt[row] = held.firstSeenAt
@@ -126,8 +127,8 @@ class Deduplicator {
     }
   }
 
-  private heldStore(): HeldStore {
-    return this.context.stores.get(this.spec.held) as HeldStore
+  private heldStore(): HeldStore | undefined {
+    return this.spec.held === undefined ? undefined : (this.context.stores.get(this.spec.held) as HeldStore)
   }
 
   /** Identity: the texts' Avro encoding one after the other, with which the event begins. */
@@ -154,9 +155,10 @@ class Deduplicator {
   }
 
   private findOriginal(batch: Batch, row: number, now: number): void {
-    const { bytes } = batch.text(this.spec.refersTo.columns[0])
+    const { columns } = this.spec.refersTo as NonNullable<Deduplicate['refersTo']>
+    const { bytes } = batch.text(columns[0])
     this.hasher.reset(this.key)
-    for (const name of this.spec.refersTo.columns) {
+    for (const name of columns) {
       const { offsets, lengths } = batch.text(name)
       this.arena.clear()
       this.arena.long(lengths[row])

@@ -6,6 +6,7 @@
 import { compileEncoder, type Encode, type WriteField } from './avro/encode.ts'
 import { columnFor } from './avro/columns.ts'
 import { objectCodec, wire, type ObjectCodec } from './avro/object.ts'
+import { parseSchema } from './avro/schema.ts'
 import type { Batch, NumberColumn, TextColumn } from './batch.ts'
 import { RunningDigest } from './digest.ts'
 import type { Flowing, Item, TaskContext } from './operator.ts'
@@ -84,6 +85,9 @@ export abstract class Output {
   }
 }
 
+const only = <Value>(names: ReadonlySet<string>, of: Readonly<Record<string, Value>>): Record<string, Value> =>
+  Object.fromEntries(Object.entries(of).filter(([name]) => names.has(name)))
+
 /** Records straight from columns. */
 export class ColumnOutput extends Output {
   private readonly sink: ColumnSink
@@ -105,8 +109,10 @@ export class ColumnOutput extends Output {
     super(destination, mark, ids)
     this.sink = sink
     this.context = context
-    const columns = { seq: 'seq:out', logicalTime: 'streamTime:out', ...sink.from }
-    const constants = { task: destination.task, ...sink.constants }
+    // Records for others may have no room for what ours say about themselves.
+    const fields = new Set(parseSchema(sink.record.schema).fields.map(({ name }) => name))
+    const columns = { ...only(fields, { seq: 'seq:out', logicalTime: 'streamTime:out' }), ...sink.from }
+    const constants = { ...only(fields, { task: destination.task }), ...sink.constants }
     this.encode = compileEncoder(sink.record.schema, {
       id: ids.idOf(sink.record),
       columns,

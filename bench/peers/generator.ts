@@ -138,7 +138,7 @@ function encode(tx: Omit<Pay1Transaction, 'index' | 'value'>): Uint8Array {
   }
   const text = (value: string): void => {
     long(value.length)
-    at += scratch.latin1Write(value, at)
+    at += scratch.write(value, at, 'latin1')
   }
   text(tx.id)
   long(tx.ts)
