@@ -46,7 +46,8 @@ const MAX_SLOTS = 4096
 export function windows(name: string, spec: Windows): OperatorSpec {
   const sums = spec.windows.flatMap(({ sum }) => (sum === undefined ? [] : [sum]))
   for (const { name: column, sizeMs, advanceMs } of spec.windows) {
-    if (sizeMs % advanceMs !== 0) throw new Error(`windows '${name}': ${column} is no whole number of its advances long`)
+    if (sizeMs % advanceMs !== 0)
+      throw new Error(`windows '${name}': ${column} is no whole number of its advances long`)
   }
   return {
     word: 'windows',
