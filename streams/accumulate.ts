@@ -58,7 +58,11 @@ export function accumulate(name: string, spec: Accumulate): OperatorSpec {
     word: 'accumulate',
     name,
     needs: [
-      ...[spec.debtor, spec.creditor, spec.unit, spec.amount, spec.cycle],
+      spec.debtor,
+      spec.creditor,
+      spec.unit,
+      spec.amount,
+      spec.cycle,
       ...(spec.turned === undefined ? [] : [spec.turned]),
     ],
     adds: [],

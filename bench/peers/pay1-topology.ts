@@ -52,7 +52,16 @@ const text = { min: 1, max: 64 } as const
 const transactions = (graceMs: number): EventSource => ({
   objects: false,
   columns: [
-    ...['id', 'ts', 'payer', 'payee', 'payerBank', 'payeeBank', 'merchant', 'amountMinor', 'currency', 'country'],
+    'id',
+    'ts',
+    'payer',
+    'payee',
+    'payerBank',
+    'payeeBank',
+    'merchant',
+    'amountMinor',
+    'currency',
+    'country',
     ...sourceColumns,
   ],
   events: [transaction],
