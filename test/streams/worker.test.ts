@@ -153,13 +153,13 @@ describe('a worker', () => {
     const { worker, said } = await halting({})
     const halted = said.find((one) => one.endsWith('halted'))?.split(' ')[0] ?? ''
     expect(worker.status(halted)).toMatchObject({ phase: 'halted', error: { code: 'SLUICE_TASK_FAILED' } })
-    expect(said).not.toContain('settlement-0 stopped')
+    expect(said.filter((one) => one.endsWith(' stopped'))).toEqual([])
   })
 
   it('stops all tasks when one halts, where they belong together', async () => {
     const { said } = await halting({ haltTogether: true })
     await until(() => said.filter((one) => / (stopped|halted)$/.test(one)).length === 3)
-    expect(said).toContain('settlement-0 stopped')
+    expect(said.filter((one) => one.endsWith(' stopped'))).not.toEqual([])
   })
 
   it('gives up only what moves when another joins, and takes back what a leaving one had', async () => {
