@@ -212,6 +212,26 @@ export interface ImportRecord {
   readonly skipped: readonly ReasonCountRecord[]
 }
 
+/**
+ * What a schema id that is not this log's own was found to mean, once and for ever: an input of its task, kept with
+ * the outputs that depend on it. Partition: the task's. Key: none.
+ */
+export interface WriterSchemaRecord {
+  /** The id in the wire prefix. */
+  readonly schemaId: number
+  /**
+   * The first record that this is said of: its number, from 0, among the records of the partition under ids that are
+   * not this log's own.
+   */
+  readonly from: number
+  /** The record before which it ends; null: it does not end. */
+  readonly to: number | null
+  /** The Avro schema with which the writer wrote; null: its records are dead letters. */
+  readonly schema: string | null
+  /** Of dead letters: why, in plain words, and what to do. Else empty. */
+  readonly words: string
+}
+
 export const noveltySymbols = ['ACCEPTED', 'DUPLICATE', 'CONFLICTING'] as const
 export type Novelty = (typeof noveltySymbols)[number]
 
@@ -696,6 +716,9 @@ export const importColumns = [
   'unreadable',
   'skipped',
 ] as const
+
+/** Columns of WriterSchema: its fields, those of nested records behind a dot. */
+export const writerSchemaColumns = ['schemaId', 'from', 'to', 'schema', 'words'] as const
 
 /** Columns of TransactionOutcome: its fields, those of nested records behind a dot. */
 export const transactionOutcomeColumns = [

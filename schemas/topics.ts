@@ -25,6 +25,7 @@ export const records = {
   ruleSet: recordType(13, 'rule-set.v1'),
   unreadable: recordType(14, 'unreadable.v1'),
   import: recordType(15, 'import.v1'),
+  writerSchema: recordType(16, 'writer-schema.v1'),
   transactionOutcome: recordType(20, 'transaction-outcome.v1'),
   decision: recordType(21, 'decision.v1'),
   alert: recordType(22, 'alert.v1'),
@@ -66,6 +67,14 @@ export const topics = {
       records.unreadable,
     ],
     key: 'payerAccount',
+    table: null,
+  },
+  /** What schema ids of other writers were found to mean; kept for ever, written and read by the source tasks. */
+  writerSchemas: {
+    name: 'writer-schemas',
+    partitions: 'input',
+    records: [records.writerSchema],
+    key: null,
     table: null,
   },
   transactionOutcomes: {

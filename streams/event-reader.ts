@@ -13,10 +13,12 @@ import { copyOf } from './bytes.ts'
 import { check } from './checks.ts'
 import { partitionOf } from './hash.ts'
 import type { Closing, Control, Item, Step } from './operator.ts'
+import { OtherWriters } from './other-writers.ts'
 import { newFrame } from './records.ts'
-import { pinnedIds, type SchemaIds } from './schema-ids.ts'
-import type { EventSource, RecordType } from './source.ts'
+import { pinnedIds, underPinnedIds, type SchemaIds } from './schema-ids.ts'
+import type { EventSource } from './source.ts'
 import { StreamClock, type ClockState } from './stream-time.ts'
+import type { WriterSchemas } from './writer-schemas.ts'
 
 const TICK = 200
 const CONTROL = 201
@@ -33,8 +35,7 @@ const builtIn = [
 ] as const
 const UNDECODABLE = 1
 const UNKNOWN_SCHEMA = 2
-const UNEXPECTED = 4
-const INVALID_CONTROL = 5
+const [UNEXPECTED, INVALID_CONTROL] = [4, 5]
 const after = ['time-too-early', 'time-too-late', 'misrouted-key', 'misrouted-partition'] as const
 
 interface Tick {
@@ -42,6 +43,8 @@ interface Tick {
   readonly clock: 'FILES' | 'WALL' | 'SIMULATED'
   readonly closeThrough: number | null
 }
+
+type Unreadable = Pick<DeadLetterValue, 'reason' | 'message' | 'file' | 'line'> & { readonly raw: Uint8Array }
 
 /** A step with what the reader found in it. */
 export interface ReadStep extends Step {
@@ -51,6 +54,8 @@ export interface ReadStep extends Step {
   /** Rows after whose outputs a mark is due. */
   readonly marks: readonly number[]
   readonly received: number
+  /** Records under ids that are not the log's own, up to and with the last row. */
+  readonly others: number
 }
 
 export interface DeadLetterValue {
@@ -65,58 +70,51 @@ export interface DeadLetterValue {
   readonly line: number
 }
 
+type Place = { readonly topic: string; readonly partition: number; readonly partitions: number }
+
 export class EventReader {
   readonly clock: StreamClock
   private readonly source: EventSource
-  private readonly topic: string
-  private readonly partition: number
-  private readonly partitions: number
+  private readonly at: Place
   private readonly reasons: readonly string[]
   private readonly decoders: readonly Decoder[]
+  /** Records of writers that are not ours. */
+  readonly others: OtherWriters
   private readonly canonical: CanonicalEncoder
   private readonly tickCodec: ObjectCodec<Tick>
   private readonly controlCodecs: Map<number, { type: string; codec: ObjectCodec<Record<string, unknown>> }>
-  private readonly unreadable: ObjectCodec<{
-    reason: string
-    message: string
-    raw: Uint8Array
-    file: string
-    line: number
-  }>
+  private readonly unreadable: ObjectCodec<Unreadable>
   /** Wire id -> row type: index of an event schema, TICK, CONTROL, UNREADABLE. */
   private readonly rowTypes = new Map<number, number>()
   private readonly foreign: ReadonlySet<number>
-  /** Id of this log -> pinned id, of types where they differ. */
-  private readonly pinned: ReadonlyMap<number, number>
+  private readonly underPinned: (value: Uint8Array) => Uint8Array
   private dead = new Uint8Array(0)
   private rows = new Int32Array(0)
   private fault = new Uint8Array(0)
 
   constructor(
     source: EventSource,
-    at: { topic: string; partition: number; partitions: number },
+    at: Place,
     state: ClockState,
     ids: SchemaIds = pinnedIds,
+    writers: WriterSchemas | null = null,
   ) {
     this.source = source
-    this.topic = at.topic
-    this.partition = at.partition
-    this.partitions = at.partitions
+    this.at = at
     this.clock = new StreamClock(source.clock, state)
     this.reasons = [...builtIn, ...source.checks.map((c) => c.reason), ...after]
     const reader = source.events[0].schema
     this.canonical = canonicalEncoder(reader)
     this.decoders = source.events.map((writer) => compileDecoder(writer.schema, reader))
+    this.others = new OtherWriters(writers, reader, this.decoders.length)
     this.tickCodec = objectCodec(source.tick.schema)
     this.unreadable = objectCodec(source.unreadable.schema)
     this.foreign = new Set(source.foreign.map((type) => ids.idOf(type)))
-    this.pinned = new Map(
-      source.foreign.flatMap((type) => (ids.idOf(type) === type.id ? [] : [[ids.idOf(type), type.id] as const])),
-    )
+    this.underPinned = underPinnedIds(source.foreign, ids)
     this.controlCodecs = new Map(
       source.controls.map((type) => [ids.idOf(type), { type: type.name, codec: objectCodec(type.schema) }]),
     )
-    source.events.forEach((type: RecordType, index) => this.rowTypes.set(ids.idOf(type), index))
+    source.events.forEach((type, index) => this.rowTypes.set(ids.idOf(type), index))
     this.rowTypes.set(ids.idOf(source.tick), TICK)
     this.rowTypes.set(ids.idOf(source.unreadable), UNREADABLE)
     for (const type of source.controls) this.rowTypes.set(ids.idOf(type), CONTROL)
@@ -131,17 +129,15 @@ export class EventReader {
       this.rows = new Int32Array(capacity)
     }
     const { dead, fault, rows } = this
+    this.others.begin()
     dead.fill(0, 0, frame.rows)
     fault.fill(0, 0, frame.rows)
     this.classify(frame)
     let count = 0
-    this.decoders.forEach((decode, type) => {
-      let some = 0
-      for (let row = 0; row < frame.rows; row++) if (frame.recordTypes[row] === type) rows[some++] = row
-      if (some > 0 || type === 0) decode(frame, rows, some, frame.columns, fault)
-    })
+    this.decoders.forEach((decode, type) => this.decodeType(decode, type, frame))
+    for (const [type, decode] of this.others.needed) this.decodeType(decode, type, frame)
     for (let row = 0; row < frame.rows; row++) {
-      if (frame.recordTypes[row] >= this.decoders.length) continue
+      if (frame.recordTypes[row] >= TICK) continue
       if (fault[row] !== 0) dead[row] = fault[row] === 2 ? 3 : 1
       else rows[count++] = row
     }
@@ -153,6 +149,13 @@ export class EventReader {
     for (let row = 0; row < frame.rows; row++) if (dead[row] !== 0) frame.recordTypes[row] = UNKNOWN
   }
 
+  private decodeType(decode: Decoder, type: number, frame: Frame): void {
+    let some = 0
+    for (let row = 0; row < frame.rows; row++) if (frame.recordTypes[row] === type) this.rows[some++] = row
+    // The first one always: the columns must be there.
+    if (some > 0 || type === 0) decode(frame, this.rows, some, frame.columns, this.fault)
+  }
+
   private classify(frame: Frame): void {
     const { valueOffsets, valueEnds, bytes, view, recordTypes } = frame
     for (let row = 0; row < frame.rows; row++) {
@@ -162,11 +165,21 @@ export class EventReader {
         this.dead[row] = 1
         continue
       }
-      const type = this.rowTypes.get(view.getInt32(at + 1))
-      recordTypes[row] = type ?? UNKNOWN
-      if (type === undefined) this.dead[row] = this.foreign.has(view.getInt32(at + 1)) ? UNEXPECTED : UNKNOWN_SCHEMA
+      const id = view.getInt32(at + 1)
+      recordTypes[row] = this.rowTypes.get(id) ?? this.otherType(id, row)
     }
   }
+
+  /** Row type of a record whose id is none of the source's: of another writer's schema, or dead. */
+  private otherType(id: number, row: number): number {
+    const type = this.foreign.has(id) ? undefined : this.others.typeOf(id, row)
+    if (type === undefined) this.dead[row] = UNEXPECTED
+    else if (type === null) this.dead[row] = UNKNOWN_SCHEMA
+    return type ?? UNKNOWN
+  }
+
+  /** Whether an id in a wire prefix is one of the log's own. */
+  readonly owns = (id: number): boolean => this.rowTypes.has(id) || this.foreign.has(id)
 
   /** The column `event`: canonical encodings, in the arrival buffer, or behind a copy of it where a row had to be written anew. */
   private keepEvents(frame: Frame, rows: Int32Array, count: number): void {
@@ -217,7 +230,7 @@ export class EventReader {
   }
 
   private checkTimeAndRoute(frame: Frame, rows: Int32Array, count: number): void {
-    const { source, dead, partition, partitions } = this
+    const { source, dead, at: place } = this
     const base = builtIn.length + source.checks.length
     const { earliestEventTime, maxAheadMs } = source.clock
     const time = (frame.columns.get(source.time) as NumberColumn).values
@@ -235,7 +248,7 @@ export class EventReader {
         let same = keyLengths[row] === length
         for (let k = 0; same && k < length; k++) same = bytes[own + k] === bytes[at + k]
         if (!same) dead[row] = base + 2
-        else if (partitionOf(bytes, own, length, partitions) !== partition) dead[row] = base + 3
+        else if (partitionOf(bytes, own, length, place.partitions) !== place.partition) dead[row] = base + 3
       }
     }
   }
@@ -300,8 +313,9 @@ export class EventReader {
         break
       }
     }
+    const others = this.others.upTo(row)
     const batch = new Batch(frame, selection, count)
-    return { frame, from, to: row, closings, deadLetters, control, marks, received, batch }
+    return { frame, from, to: row, closings, deadLetters, control, marks, received, others, batch }
   }
 
   /** Whether an event or tick at `time` would move stream time too far from the step's beginning. */
@@ -351,19 +365,10 @@ export class EventReader {
     return this.source.acceptsControl(known.type, value) ? { type: known.type, value, row } : INVALID_CONTROL
   }
 
-  /** A value under the pinned id of its type, where it has one: what is kept of it does not depend on this log's ids. */
-  private underPinned(value: Uint8Array): Uint8Array {
-    if (this.pinned.size === 0 || value.length < 5 || value[0] !== 0) return value
-    const view = new DataView(value.buffer, value.byteOffset, 5)
-    const id = this.pinned.get(view.getInt32(1))
-    if (id !== undefined) view.setInt32(1, id)
-    return value
-  }
-
   private deadLetter(frame: Frame, row: number, dead: number): DeadLetterValue {
     const { keyOffsets, keyLengths, valueOffsets, valueEnds, bytes } = frame
     const offset = frame.offsets[row]
-    const origin = { topic: this.topic, partition: this.partition, offset }
+    const origin = { topic: this.at.topic, partition: this.at.partition, offset }
     const rawKey = keyLengths[row] < 0 ? null : copyOf(bytes, keyOffsets[row], keyOffsets[row] + keyLengths[row])
     const rawValue = valueEnds[row] < 0 ? null : this.underPinned(copyOf(bytes, valueOffsets[row], valueEnds[row]))
     if (dead === 0) {
@@ -375,7 +380,15 @@ export class EventReader {
       dead = 1
     }
     const reason = this.reasons[dead]
-    return { reason, message: this.source.words[reason] ?? reason, rawKey, rawValue, ...origin, file: '', line: 0 }
+    return {
+      reason,
+      message: this.others.said.get(row) ?? this.source.words[reason] ?? reason,
+      rawKey,
+      rawValue,
+      ...origin,
+      file: '',
+      line: 0,
+    }
   }
 }
 

@@ -86,6 +86,8 @@ export interface TaskObserver {
   readonly committed: (task: string, commit: CommitSeen) => void
   readonly applied: (task: string, delta: DeltaSeen) => void
   readonly refused: (task: string, what: Refused) => void
+  /** It stands still in front of a record although there is input, and why; null: it goes on. */
+  readonly stalled?: (task: string, why: string | null) => void
 }
 
 const nothing = (): void => {}

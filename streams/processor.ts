@@ -12,6 +12,7 @@ import type { RecordType } from './source.ts'
 import type { DeltaBuilder, Missing, Store } from './store.ts'
 import { beginning, type ClockState } from './stream-time.ts'
 import type { Topology } from './topology.ts'
+import type { Unjudged, WriterSchemas } from './writer-schemas.ts'
 
 export interface ProcessorOptions {
   readonly topology: Topology
@@ -21,11 +22,14 @@ export interface ProcessorOptions {
   readonly markOf: (topic: string) => RecordType | null
   /** Ids of the log's wire prefixes; default: the pinned ones. */
   readonly schemas?: SchemaIds
+  /** Schemas of writers that are not ours. */
+  readonly writerSchemas?: WriterSchemas | null
 }
 
 interface Marks {
   readonly received: number
   readonly marks: readonly { row: number; time: number }[]
+  readonly others?: number
   feed(): void
 }
 
@@ -46,7 +50,13 @@ export class Processor {
     const spec = topology.source.spec
     this.reader = spec.objects
       ? new ObjectReader(spec, schemas)
-      : new EventReader(spec, { topic: at.topic, partition: at.partition, partitions }, beginning, schemas)
+      : new EventReader(
+          spec,
+          { topic: at.topic, partition: at.partition, partitions },
+          beginning,
+          schemas,
+          options.writerSchemas,
+        )
     const context: TaskContext = {
       task: at.partition,
       partitions,
@@ -77,11 +87,13 @@ export class Processor {
   async load(state: TaskState): Promise<void> {
     const [core] = (await state.list(CORE)).entries
     if (core !== undefined) {
-      const { clock, received } = JSON.parse(new TextDecoder().decode(core.value)) as {
+      const { clock, received, others } = JSON.parse(new TextDecoder().decode(core.value)) as {
         clock: ClockState | null
         received: number
+        others?: number
       }
       if (clock !== null) Object.assign(this.events().clock, clock)
+      if (others !== undefined) this.events().others.count = others
       this.received = received
     }
     if (state.header !== null) {
@@ -97,6 +109,11 @@ export class Processor {
   /** The step that has just run, for whoever counts what it found. */
   get ran(): Step & Partial<ReadStep> {
     return this.current as Step
+  }
+
+  /** Ids in a frame that is to be decoded and that nobody has judged. */
+  unjudged(frame: Frame): Unjudged[] {
+    return this.reader instanceof EventReader ? this.reader.others.unjudged(frame, this.reader.owns) : []
   }
 
   decode(frame: Frame): void {
@@ -146,6 +163,7 @@ export class Processor {
     const step = this.current as Step & Marks
     // Here and not when the step is cut: what it needs may still have to be loaded, and sheets are read meanwhile.
     this.received += step.received
+    if (step.others !== undefined) this.events().others.count = step.others
     step.feed()
     const timeOf = (row: number): number => step.frame.streamTime[row]
     for (const output of this.graph.outputs) output.endStep(step.marks, timeOf)
@@ -186,7 +204,9 @@ export class Processor {
   /** Serialises everything changed; returns the metadata that goes with it. */
   save(delta: DeltaBuilder): string {
     for (const store of this.stores.values()) store.save(delta)
-    const core = JSON.stringify({ clock: this.clock(), received: this.received })
+    const count = this.reader instanceof EventReader ? this.reader.others.count : 0
+    const others = count > 0 ? { others: count } : {}
+    const core = JSON.stringify({ clock: this.clock(), received: this.received, ...others })
     delta.put(CORE, utf8.encode('clock'), utf8.encode(core))
     return this.metadata()
   }

@@ -32,3 +32,21 @@ export function schemaIds(ids: Readonly<Record<string, number>>): SchemaIds {
     },
   }
 }
+
+/**
+ * Puts the pinned id in front of a value that has the id which this log gives to one of these types, in place: what is kept
+ * of a record does not depend on the log's ids.
+ */
+export function underPinnedIds(types: readonly RecordType[], ids: SchemaIds): (value: Uint8Array) => Uint8Array {
+  const pinned = new Map(
+    types.flatMap((type) => (ids.idOf(type) === type.id ? [] : [[ids.idOf(type), type.id] as const])),
+  )
+  if (pinned.size === 0) return (value) => value
+  return (value) => {
+    if (value.length < 5 || value[0] !== 0) return value
+    const view = new DataView(value.buffer, value.byteOffset, 5)
+    const id = pinned.get(view.getInt32(1))
+    if (id !== undefined) view.setInt32(1, id)
+    return value
+  }
+}

@@ -25,6 +25,7 @@ import type { SchemaIds } from './schema-ids.ts'
 import type { RecordType } from './source.ts'
 import { DeltaBuilder, type Missing } from './store.ts'
 import type { Topology } from './topology.ts'
+import { WriterSchemas, type WriterSchemaOptions } from './writer-schemas.ts'
 import { Watch } from './watch.ts'
 
 export interface TaskOptions {
@@ -39,6 +40,8 @@ export interface TaskOptions {
   readonly markOf: (topic: string) => RecordType | null
   /** Ids of the log's wire prefixes; default: the pinned ones. */
   readonly schemas?: SchemaIds
+  /** Where other writers' schemas are kept and asked for; absent: their records are dead letters. */
+  readonly writers?: WriterSchemaOptions
   /** Most rows of a commit; unbounded: a fetch. */
   readonly batchRows?: number
   readonly fetchBytes?: number
@@ -71,6 +74,7 @@ export class Task {
   private readonly watch: Watch
   private writer: Writer | null = null
   private state: TaskState | null = null
+  private writerSchemas: WriterSchemas | null = null
   private readonly commits: Promise<void>[] = []
   private applying: Promise<void> | null = null
   private waiting: Delta | null = null
@@ -86,11 +90,8 @@ export class Task {
     this.watch = new Watch(options.name, options.observer)
   }
 
-  /**
-   * Fences, loads the state and processes [R, K) again. False: it was stopped meanwhile, and must not be run.
-   * Errors: CodedError when log and state do not fit together.
-   */
-  async recover(): Promise<boolean> {
+  /** Fences, loads the state and processes [R, K) again. Errors: CodedError when log and state do not fit together. */
+  async recover(): Promise<void> {
     const { backend, name, at } = this.options
     const began = performance.now()
     this.watch.phase('recovering')
@@ -105,25 +106,35 @@ export class Task {
     if (from > to) throw new CodedError('SLUICE_STATE_AHEAD', where)
     if (from < bounds.start) throw new CodedError('SLUICE_RETENTION_PASSED', where)
     if (to > bounds.end) throw new CodedError('SLUICE_LOG_TRUNCATED', where)
-    this.processor = new Processor(this.options)
+    await this.openWriterSchemas()
+    this.processor = new Processor({ ...this.options, writerSchemas: this.writerSchemas })
     await this.processor.load(imageOf(state, name))
     this.position = this.committed = to
     this.stored = this.sent = from
     if (from < to) {
       await this.reprocess(from, to)
-      if (this.stopping) return false
       const expected = writer.committed?.metadata
       if (this.processor.metadata() !== expected) throw new CodedError('SLUICE_NOT_DETERMINISTIC', where)
       this.takeDelta(to)
       await this.applyWaiting()
     }
     this.watch.recovered(began, to, from, bounds, this.reprocessed)
-    return !this.stopping
+  }
+
+  private async openWriterSchemas(): Promise<void> {
+    const { backend, at, topology, writers, schemas } = this.options
+    if (writers === undefined || topology.source.spec.objects) return
+    this.writerSchemas = await WriterSchemas.open(backend.log, writers, at.partition, schemas)
+  }
+
+  /** Why it stands still although there is input; null when it does not. */
+  get stalled(): string | null {
+    return this.writerSchemas?.waiting ?? null
   }
 
   private async reprocess(from: number, to: number): Promise<void> {
     let position = from
-    while (position < to && !this.stopping) {
+    while (position < to) {
       const fetched = await this.fetch(position, POLL_MS)
       let rows = this.frame.rows
       while (rows > 0 && this.frame.offsets[rows - 1] >= to) rows--
@@ -154,13 +165,8 @@ export class Task {
       this.watch.phase(error instanceof FencedError ? 'fenced' : 'waiting', error as Error)
       throw error
     } finally {
-      await this.close()
+      await this.writer?.close()
     }
-  }
-
-  /** Nothing more is sent through its writer. */
-  async close(): Promise<void> {
-    await this.writer?.close()
   }
 
   /** Processes what is there and returns when nothing more is, with the whole state written behind. */
@@ -176,6 +182,7 @@ export class Task {
 
   stop(): void {
     this.stopping = true
+    this.writerSchemas?.stop()
   }
 
   /** Waits for commits in flight, and writes the whole state behind. */
@@ -223,6 +230,11 @@ export class Task {
       await this.idle()
       return
     }
+    const next = await this.learn(fetched)
+    if (next === this.position) {
+      await this.idle()
+      return
+    }
     this.processor.decode(frame)
     const rows = frame.rows
     const batchRows = this.options.batchRows ?? rows
@@ -231,11 +243,26 @@ export class Task {
       const until = Math.min(rows, row + batchRows)
       this.watch.begin(this.processor)
       while (row < until) row = await this.step(row, until)
-      this.position = row < rows ? frame.offsets[row] : fetched.nextOffset
+      this.position = row < rows ? frame.offsets[row] : next
       this.watch.processed(this.processor, frame.offsets[first], this.position)
       await this.commit(first, row)
     }
-    if (rows === 0) this.position = fetched.nextOffset
+    if (rows === 0) this.position = next
+  }
+
+  /** Asks what unknown schema ids mean. Cuts the frame where nobody could be asked; returns the position behind it. */
+  private async learn(fetched: Fetched): Promise<number> {
+    const { frame, writerSchemas } = this
+    if (writerSchemas === null || !writerSchemas.asks) return fetched.nextOffset
+    const unjudged = this.processor.unjudged(frame)
+    if (unjudged.length === 0) return fetched.nextOffset
+    const before = writerSchemas.waiting
+    const rows = await writerSchemas.prepare(frame.rows, unjudged)
+    const { waiting } = writerSchemas
+    if (waiting !== before) this.options.observer?.stalled?.(this.name, waiting)
+    if (rows === frame.rows) return fetched.nextOffset
+    frame.rows = rows
+    return rows === 0 ? this.position : frame.offsets[rows]
   }
 
   /** One step: what it needs is loaded, then the synchronous chain runs. Returns the row after it. */
@@ -274,6 +301,8 @@ export class Task {
     const writer = this.writer as Writer
     const position = this.position
     const appends = this.processor.appends()
+    if (this.writerSchemas !== null)
+      appends.push(...this.writerSchemas.appends(this.processor.clock()?.streamTime ?? 0))
     const metadata = this.processor.metadata()
     const watch = this.watch.commit(position, appends, this.frame, from, to)
     await this.options.reached?.('commit')

@@ -26,7 +26,7 @@ export interface DriverOptions {
   readonly backend?: Backend
   readonly hashKey?: HashKey
   readonly task?: Partial<
-    Pick<TaskOptions, 'batchRows' | 'deltaEntries' | 'fetchBytes' | 'observer' | 'reached' | 'schemas'>
+    Pick<TaskOptions, 'batchRows' | 'deltaEntries' | 'fetchBytes' | 'observer' | 'reached' | 'schemas' | 'writers'>
   >
 }
 

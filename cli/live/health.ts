@@ -22,7 +22,12 @@ export function healthOf({ engine, tables, version, problems }: HealthOptions): 
     const words = `A task stopped: ${engine.halted.message}`
     return { status: 'halted', version, backend, problems: [words, ...problems()] }
   }
-  const found = [...problems(), ...tableProblems(tables)]
+  const stalled = engine.tasks.flatMap((task) =>
+    task.stalled === null
+      ? []
+      : [`${task.name} waits, and nothing is lost: ${task.stalled}. Look at the schema registry.`],
+  )
+  const found = [...problems(), ...stalled, ...tableProblems(tables)]
   return { status: found.length === 0 ? 'ok' : 'degraded', version, backend, problems: found }
 }
 
