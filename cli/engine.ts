@@ -6,13 +6,15 @@ import { defaultSettings, type Settings } from '../schemas/settings.ts'
 import { records, topics } from '../schemas/topics.ts'
 import { openEmbedded, type EmbeddedBackend, type Manifest } from '../streams/embedded/index.ts'
 import {
-  CodedError,
-  Task,
+  Worker,
   type Backend,
   type SchemaIds,
+  type Task,
   type TaskOptions,
+  type TaskSpec,
   type Topology,
   type WriterLookup,
+  type WriterSchemaOptions,
 } from '../streams/index.ts'
 import { payments } from '../topologies/payments.ts'
 import { settlement } from '../topologies/settlement.ts'
@@ -22,8 +24,6 @@ export const logicVersion = '1'
 
 /** Records that wait between intake and tasks at most: bounds how far a recovery has to go. */
 const PACE_RECORDS = 200_000
-/** A task that cannot recover this many times in a row has a fault that trying again does not cure. */
-const RECOVERIES = 5
 
 export interface EngineOptions {
   readonly directory: string
@@ -76,80 +76,66 @@ export interface Line {
   readonly writers?: WriterLookup
 }
 
+/** The tasks of the line: source tasks first, in the order of their partitions, then the settlement task. */
+export function lineTasks(settings: Settings): TaskSpec[] {
+  const [source, settling] = [payments(settings), settlement(settings)]
+  const spec = (topology: Topology, topic: string, partition: number): TaskSpec => ({
+    topology,
+    name: `${topology.name}-${partition}`,
+    at: { topic, partition },
+  })
+  const sources = Array.from({ length: settings.partitions }, (_, partition) =>
+    spec(source, topics.transactions.name, partition),
+  )
+  return [...sources, spec(settling, topics.cyclePartials.name, 0)]
+}
+
 /** All tasks of the line in one process. */
 export class Engine {
   readonly line: Line
   readonly topologies: readonly [Topology, Topology]
-  /** Source tasks first, in the order of their partitions, then the settlement task. */
-  tasks: Task[] = []
-  /** What stopped the engine; null while it runs. */
-  halted: Error | null = null
-  private readonly options: Pick<EngineOptions, 'batchRows' | 'trace'>
-  private running: Promise<void>[] = []
-  private stopping = false
+  private readonly specs: readonly TaskSpec[]
+  private readonly worker: Worker
+  private latest: readonly Task[] = []
 
   constructor(line: Line, options: Pick<EngineOptions, 'batchRows' | 'trace'> = {}) {
     this.line = line
-    this.options = options
-    this.topologies = [payments(line.settings), settlement(line.settings)]
+    const { backend, settings, hashKey, schemas, writers } = line
+    this.specs = lineTasks(settings)
+    this.topologies = [this.specs[0].topology, this.specs[this.specs.length - 1].topology]
+    this.worker = new Worker({
+      backend,
+      tasks: this.specs,
+      partitions: settings.partitions,
+      hashKey,
+      markOf,
+      schemas,
+      writers: writerSchemas(writers ?? null),
+      batchRows: options.batchRows,
+      reached: options.trace,
+      // Commands wait for the whole line: a part of it is no use to them.
+      haltTogether: true,
+    })
   }
 
   /** Makes the topics, recovers every task and starts them. */
   async start(): Promise<void> {
     await createTopics(this.line)
-    this.tasks = this.makeTasks()
-    await Promise.all(this.tasks.map((task) => task.recover()))
-    this.running = this.tasks.map((task, index) => this.supervise(task, index))
+    await this.worker.start()
+    await this.worker.recovered()
   }
 
-  makeTasks(): Task[] {
-    const [source, settling] = this.topologies
-    const { partitions } = this.line.settings
-    const names = Array.from({ length: partitions }, (_, partition) => partition)
-    return [
-      ...names.map((partition) => this.makeTask(source, topics.transactions.name, partition)),
-      this.makeTask(settling, topics.cyclePartials.name, 0),
-    ]
+  /** Source tasks first, in the order of their partitions, then the settlement task; none before the start. */
+  get tasks(): readonly Task[] {
+    const running = this.specs.map(({ name }) => this.worker.running.get(name))
+    // After the end they are shown as they were.
+    if (running.every((task) => task !== undefined)) this.latest = running
+    return this.latest
   }
 
-  private makeTask(topology: Topology, topic: string, partition: number): Task {
-    const { backend, settings, hashKey, schemas, writers } = this.line
-    return new Task({
-      topology,
-      name: `${topology.name}-${partition}`,
-      at: { topic, partition },
-      partitions: settings.partitions,
-      backend,
-      hashKey,
-      markOf,
-      schemas,
-      writers: { topic: topics.writerSchemas.name, record: records.writerSchema, lookup: writers ?? null },
-      batchRows: this.options.batchRows,
-      reached: this.options.trace,
-    })
-  }
-
-  /** Runs a task; after an error of unknown outcome it is thrown away and recovered (K5). */
-  private async supervise(first: Task, index: number): Promise<void> {
-    let task = first
-    for (let recoveries = 0; ; recoveries++) {
-      try {
-        await task.run()
-        return
-      } catch (error) {
-        const again = error instanceof CodedError && recoverable.has(error.code) && recoveries < RECOVERIES
-        if (this.stopping || !again) {
-          this.halted ??= error as Error
-          for (const other of this.tasks) other.stop()
-          return
-        }
-        await sleep(50 * 2 ** recoveries)
-        const { at, topology } = task.options
-        task = this.makeTask(topology, at.topic, at.partition)
-        this.tasks[index] = task
-        await task.recover()
-      }
-    }
+  /** What stopped the engine; null while it runs. */
+  get halted(): Error | null {
+    return this.worker.halted
   }
 
   /** Input records that are in the log and not committed by their task. */
@@ -199,14 +185,17 @@ export class Engine {
 
   /** Ends all tasks: commits in flight end, the state is written behind. */
   async stop(): Promise<void> {
-    this.stopping = true
-    for (const task of this.tasks) task.stop()
-    await Promise.all(this.running)
+    await this.worker.stop()
     this.raise()
   }
 }
 
-const recoverable = new Set<string>(['SLUICE_STATE_MOVED', 'SLUICE_WRITER_BROKEN'])
+/** Where other writers' schemas are kept; null: nobody is asked, and what was judged before holds. */
+export const writerSchemas = (lookup: WriterLookup | null): WriterSchemaOptions => ({
+  topic: topics.writerSchemas.name,
+  record: records.writerSchema,
+  lookup,
+})
 
 /** Topics that a sink reads are cut by marks. */
 export const markOf = (topic: string): typeof records.mark | null =>

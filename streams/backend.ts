@@ -175,7 +175,17 @@ export interface Group {
   join(
     tasks: readonly string[],
     on: { assigned(task: string): void; revoked(task: string): Promise<void> },
-  ): Promise<{ leave(): Promise<void> }>
+  ): Promise<Membership>
+}
+
+export interface Membership {
+  /** Gives up every task and leaves. */
+  leave(): Promise<void>
+  /**
+   * Whether the group says, in an answer later than this call, that the task is this member's. Waits while the group
+   * cannot be asked; false once this member has left.
+   */
+  confirmed(task: string): Promise<boolean>
 }
 
 export interface Clock {

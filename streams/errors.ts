@@ -10,6 +10,12 @@ export interface Fault {
   readonly cause: string
   /** What the operator does about it, one or two sentences. */
   readonly action: string
+  /**
+   * What a worker does with a task that meets it (streams/worker.ts). again: recovers it, a limited number of times
+   * without progress. wait: recovers it for as long as it lasts. rejoin: stops, and comes back when the group has
+   * confirmed that the task is still its own. Absent: the task halts.
+   */
+  readonly road?: 'again' | 'wait' | 'rejoin'
 }
 
 export const faults = {
@@ -17,10 +23,12 @@ export const faults = {
     cause: 'Another owner has taken over this id.',
     action:
       'None: this owner stops and rejoins its group later. If it happens all the time, two processes run the same tasks.',
+    road: 'rejoin',
   },
   SLUICE_WRITER_BROKEN: {
     cause: 'An earlier commit of this writer failed with an unknown outcome, so nothing more may be sent through it.',
     action: 'None: a new writer is made and recovery reads what was committed. Look for the error before this one.',
+    road: 'again',
   },
   SLUICE_OFFSET_GONE: {
     cause:
@@ -57,6 +65,13 @@ export const faults = {
     cause: 'The store could not write; its state on disk is the last acknowledged commit.',
     action: 'Check the disk and the system log, then start again.',
   },
+  SLUICE_STORE_UNREACHABLE: {
+    cause:
+      'The Redis server could not be reached, gave no answer or refused; what was sent may have taken effect or not.',
+    action:
+      'None when it passes: the tasks wait and go on by themselves. Otherwise check the server, its memory and its disk.',
+    road: 'wait',
+  },
   SLUICE_STORE_DAMAGED: {
     cause: 'The parts of the data directory do not fit together.',
     action: 'Restore the whole directory from one backup, or begin with an empty directory and import again.',
@@ -69,6 +84,7 @@ export const faults = {
     cause:
       'A Kafka broker could not be reached, gave no answer or refused; what was sent may have taken effect or not.',
     action: 'None when it passes: recovery reads what was committed. Otherwise check the brokers and the network.',
+    road: 'wait',
   },
   SLUICE_BROKER_UNFIT: {
     cause: 'The Kafka cluster does not offer the transaction protocol that exactly-once rests on.',
@@ -114,6 +130,7 @@ export const faults = {
   SLUICE_STATE_MOVED: {
     cause: 'The stored state fell back or moved under its owner (fail-over, restore, a second owner).',
     action: 'None: the task recovers by processing again from the stored position.',
+    road: 'again',
   },
   SLUICE_RETENTION_PASSED: {
     cause: 'The log no longer reaches back to the position that the stored state stands for.',
@@ -131,9 +148,20 @@ export const faults = {
     cause: 'A record is missing between two records of one source task.',
     action: 'Check retention and the log of that topic; nothing after the gap was used.',
   },
+  SLUICE_TASK_FAILED: {
+    cause: 'The program itself failed while it ran a task: a bug, or input that no check foresaw.',
+    action:
+      'Report it with the message. Nothing of the step took effect; a restart tries it again from the last commit.',
+  },
 } as const satisfies Record<string, Fault>
 
 export type FaultCode = keyof typeof faults
+
+/** What a worker does with a task that ended so; 'halt' for what trying again does not cure. */
+export function roadAfter(error: unknown): NonNullable<Fault['road']> | 'halt' {
+  if (!(error instanceof CodedError)) return 'halt'
+  return (faults[error.code] as Fault).road ?? 'halt'
+}
 
 /** An infrastructure fault: `code` for programs; message = code, what and where, cause, what to do. */
 export class CodedError extends Error {

@@ -90,8 +90,11 @@ export class Task {
     this.watch = new Watch(options.name, options.observer)
   }
 
-  /** Fences, loads the state and processes [R, K) again. Errors: CodedError when log and state do not fit together. */
-  async recover(): Promise<void> {
+  /**
+   * Fences, loads the state and processes [R, K) again. False: it was stopped meanwhile, and must not be run.
+   * Errors: CodedError when log and state do not fit together.
+   */
+  async recover(): Promise<boolean> {
     const { backend, name, at } = this.options
     const began = performance.now()
     this.watch.phase('recovering')
@@ -113,12 +116,14 @@ export class Task {
     this.stored = this.sent = from
     if (from < to) {
       await this.reprocess(from, to)
+      if (this.stopping) return false
       const expected = writer.committed?.metadata
       if (this.processor.metadata() !== expected) throw new CodedError('SLUICE_NOT_DETERMINISTIC', where)
       this.takeDelta(to)
       await this.applyWaiting()
     }
     this.watch.recovered(began, to, from, bounds, this.reprocessed)
+    return !this.stopping
   }
 
   private async openWriterSchemas(): Promise<void> {
@@ -134,7 +139,7 @@ export class Task {
 
   private async reprocess(from: number, to: number): Promise<void> {
     let position = from
-    while (position < to) {
+    while (position < to && !this.stopping) {
       const fetched = await this.fetch(position, POLL_MS)
       let rows = this.frame.rows
       while (rows > 0 && this.frame.offsets[rows - 1] >= to) rows--
@@ -165,8 +170,13 @@ export class Task {
       this.watch.phase(error instanceof FencedError ? 'fenced' : 'waiting', error as Error)
       throw error
     } finally {
-      await this.writer?.close()
+      await this.close()
     }
+  }
+
+  /** Nothing more is sent through its writer. */
+  async close(): Promise<void> {
+    await this.writer?.close()
   }
 
   /** Processes what is there and returns when nothing more is, with the whole state written behind. */

@@ -40,7 +40,7 @@ export async function fitBroker(cluster: Cluster): Promise<string[]> {
   return ['The brokers are of version 4.3: 4.3.0 and 4.3.1 lose acknowledged transactions in a crash (KAFKA-20734).']
 }
 
-/** Connects to Redis. Errors: SLUICE_STORE_FAILED, SLUICE_STORE_EVICTS. */
+/** Connects to Redis. Errors: SLUICE_STORE_UNREACHABLE, SLUICE_STORE_EVICTS. */
 export async function fitRedis(redis: Redis): Promise<string[]> {
   const { host, port } = redis.options
   let memory: string
@@ -51,7 +51,7 @@ export async function fitRedis(redis: Redis): Promise<string[]> {
     persistence = await redis.info('persistence')
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
-    throw new CodedError('SLUICE_STORE_FAILED', `Redis at ${host}:${port}: ${text}`, { cause: error })
+    throw new CodedError('SLUICE_STORE_UNREACHABLE', `Redis at ${host}:${port}: ${text}`, { cause: error })
   }
   const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'unknown'
   if (policy !== 'noeviction') throw new CodedError('SLUICE_STORE_EVICTS', `Redis at ${host}:${port} has ${policy}`)

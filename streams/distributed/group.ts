@@ -27,6 +27,9 @@ export interface GroupOptions {
   readonly onError?: (error: Error) => void
 }
 
+/** What tells that the coordinator still knows this member, or that it is none any more. */
+const answers = ['consumer:heartbeat:end', 'consumer:group:join', 'consumer:group:leave'] as const
+
 export function kafkaGroup(options: GroupOptions): Group & { close(): Promise<void> } {
   const members = new Set<() => Promise<void>>()
   return {
@@ -96,6 +99,19 @@ export function kafkaGroup(options: GroupOptions): Group & { close(): Promise<vo
         })()
         return left
       }
+      /** A heartbeat or a join that was answered: the assignment of this generation holds. */
+      const confirmed = async (task: string): Promise<boolean> => {
+        if (left === null) {
+          await new Promise<void>((resolve) => {
+            const heard = (): void => {
+              for (const event of answers) consumer.off(event, heard)
+              resolve()
+            }
+            for (const event of answers) consumer.on(event, heard)
+          })
+        }
+        return left === null && assigned().has(task)
+      }
       members.add(leave)
       try {
         consumer.topics.trackAll(...topics.keys())
@@ -105,7 +121,7 @@ export function kafkaGroup(options: GroupOptions): Group & { close(): Promise<vo
         await consumer.close(true)
         throw brokerError(error, `group ${taskGroup(options.prefix)}`)
       }
-      return { leave }
+      return { leave, confirmed }
     },
     async close() {
       await Promise.all([...members].map((leave) => leave()))

@@ -50,7 +50,7 @@ const CLIENT = 'sluice'
 
 /**
  * Connects, and refuses what would lose data silently.
- * Errors: SLUICE_BROKER_FAILED, SLUICE_BROKER_UNFIT, SLUICE_STORE_FAILED, SLUICE_STORE_EVICTS.
+ * Errors: SLUICE_BROKER_FAILED, SLUICE_BROKER_UNFIT, SLUICE_STORE_UNREACHABLE, SLUICE_STORE_EVICTS.
  */
 export async function openDistributed(options: DistributedOptions): Promise<DistributedBackend> {
   const { brokers, prefix, tls, sasl } = options

@@ -76,7 +76,7 @@ export class RedisState implements State {
       return await scripts[name](this.#redis, keys, args)
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)
-      throw new CodedError('SLUICE_STORE_FAILED', `state of ${task}, ${name}: ${text}`, { cause: error })
+      throw new CodedError('SLUICE_STORE_UNREACHABLE', `state of ${task}, ${name}: ${text}`, { cause: error })
     }
   }
 }

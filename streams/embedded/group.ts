@@ -72,6 +72,10 @@ export function localGroup(): Group {
         await rebalance()
       })
       return {
+        confirmed: async (task) => {
+          await change
+          return member.held.has(task)
+        },
         leave: () =>
           next(async () => {
             if (!members.delete(member)) return

@@ -89,7 +89,7 @@ export class World {
   }
 
   /**
-   * Lets the test act. Throws SLUICE_CLOSED after a crash and SLUICE_STORE_FAILED when the message was lost.
+   * Lets the test act. Throws SLUICE_CLOSED after a crash and SLUICE_STORE_UNREACHABLE when the message was lost.
    * The caller asserts life once more where it goes on: a crash may come before its turn.
    */
   async at(life: number, step: Step, who: string, position = -1): Promise<void> {
@@ -99,6 +99,6 @@ export class World {
     if (fault === 'crash') this.crash()
     this.assertAlive(life, who)
     if (fault === 'lost')
-      throw new CodedError('SLUICE_STORE_FAILED', `${who}: no answer at ${step}, position ${position}`)
+      throw new CodedError('SLUICE_STORE_UNREACHABLE', `${who}: no answer at ${step}, position ${position}`)
   }
 }

@@ -126,7 +126,7 @@ describe('a lost message', () => {
     const writer = await memory.log.writer('w')
     const sent = await Promise.allSettled([put(writer, 1), put(writer, 2)])
     expect(sent.map((outcome) => outcome.status === 'rejected' && (outcome.reason as { code: string }).code)).toEqual([
-      'SLUICE_STORE_FAILED',
+      'SLUICE_STORE_UNREACHABLE',
       'SLUICE_WRITER_BROKEN',
     ])
     await put(await memory.log.writer('w'), 2)
@@ -136,7 +136,7 @@ describe('a lost message', () => {
   it('with a delta is answered by sending it again', async () => {
     const memory = await opened(failing('after-delta', 'lost'))
     const task = await memory.state.acquire('task')
-    await expect(task.apply(delta(0, 1))).rejects.toMatchObject({ code: 'SLUICE_STORE_FAILED' })
+    await expect(task.apply(delta(0, 1))).rejects.toMatchObject({ code: 'SLUICE_STORE_UNREACHABLE' })
     expect(await task.apply(delta(0, 1))).toEqual({ result: 'repeated' })
   })
 })

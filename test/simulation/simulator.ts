@@ -38,7 +38,7 @@ export interface Simulated {
 /** What a task may die of when the world is unkind. Anything else is an alarm of the engine. */
 const unkind = new Set<string>([
   'SLUICE_CLOSED',
-  'SLUICE_STORE_FAILED',
+  'SLUICE_STORE_UNREACHABLE',
   'SLUICE_FENCED',
   'SLUICE_WRITER_BROKEN',
   'SLUICE_STATE_MOVED',

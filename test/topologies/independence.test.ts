@@ -94,7 +94,7 @@ describe('crashes at every moment', () => {
     on = false
     if (times < nth) return null
     // What was lost on the way is an error of the task, a crash is one of everybody.
-    expect([undefined, 'SLUICE_CLOSED', 'SLUICE_STORE_FAILED']).toContain(codes[0])
+    expect([undefined, 'SLUICE_CLOSED', 'SLUICE_STORE_UNREACHABLE']).toContain(codes[0])
     line.backend.crash(() => lost)
     for (const [partition, some] of log.entries()) await line.append(partition, some.slice(60), 20)
     await line.run()

@@ -5,6 +5,8 @@ import { records, topics } from '../../../schemas/topics.ts'
 import type { Backend } from '../../../streams/backend.ts'
 import type { TaskOptions } from '../../../streams/task.ts'
 import { TestDriver } from '../../../streams/testing.ts'
+import type { Topology } from '../../../streams/topology.ts'
+import type { TaskSpec, WorkerOptions } from '../../../streams/worker.ts'
 import { payments } from '../../../topologies/payments.ts'
 import { settlement } from '../../../topologies/settlement.ts'
 import { runLog } from '../../model/run-log.ts'
@@ -29,11 +31,31 @@ export function lineOn(
     topologies: [payments(settings), settlement(settings)],
     topics: Object.values(topics),
     partitions: settings.partitions,
-    markOf: (topic) => (topic === topics.cyclePartials.name ? null : records.mark),
+    markOf,
     backend,
     task: { batchRows: 400, deltaEntries: 1_500, reached, observer },
   })
 }
+
+/** The same line as a worker runs it. */
+export function lineTasks(
+  backend: Backend,
+): Pick<WorkerOptions, 'tasks' | 'partitions' | 'hashKey' | 'markOf' | 'backend'> {
+  const [source, settling] = [payments(settings), settlement(settings)]
+  const spec = (topology: Topology, partition: number): TaskSpec => {
+    return { topology, name: `${topology.name}-${partition}`, at: { topic: topology.source.topic.name, partition } }
+  }
+  return {
+    backend,
+    tasks: [spec(source, 0), spec(source, 1), spec(settling, 0)],
+    partitions: settings.partitions,
+    hashKey: new Int32Array([1, 2, 3, 4]),
+    markOf,
+  }
+}
+
+const markOf = (topic: string): typeof records.mark | null =>
+  topic === topics.cyclePartials.name ? null : records.mark
 
 /** Appends records `from` to `to` of every partition. */
 export async function send(driver: TestDriver, log: LogRecord[][], from: number, to: number): Promise<void> {
