@@ -3,8 +3,17 @@
  * The text around them is written by hand. test/docs compares, so that a page cannot say what the code no longer does.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { parse } from 'yaml'
 import { keys } from '../cli/configuration/schema.ts'
 import { shown } from '../cli/configuration/show.ts'
+import {
+  businessMetrics,
+  intakeMetrics,
+  serviceMetrics,
+  sinkMetrics,
+  taskMetrics,
+  type MetricSpec,
+} from '../cli/observe/table.ts'
 import { importRefusals } from '../intake/files/refusals.ts'
 import { deadLetterReasons, holdReasons } from '../schemas/reasons.ts'
 import { defaultSettings } from '../schemas/settings.ts'
@@ -90,11 +99,53 @@ function configuration(): string {
     .join('\n\n')
 }
 
+const metricTableOf = (metrics: Readonly<Record<string, MetricSpec>>): string =>
+  table(
+    ['metric', 'kind', 'labels', 'meaning', 'Kafka Streams'],
+    Object.entries(metrics).map(([name, { kind, labels, help, streams }]) => [
+      `\`${name}\``,
+      kind,
+      labels.map((label) => `\`${label}\``).join(' '),
+      help,
+      streams ?? '',
+    ]),
+  )
+
+/** Every alert of the rules that Prometheus is given. */
+function alerts(): string {
+  const { groups } = parse(read('ops/prometheus/rules.yml')) as {
+    groups: {
+      rules: {
+        alert?: string
+        for?: string
+        labels?: { severity: string }
+        annotations?: { description: string; action: string }
+      }[]
+    }[]
+  }
+  return groups
+    .flatMap(({ rules }) => rules)
+    .filter(({ alert }) => alert !== undefined)
+    .map(({ alert, labels, annotations, for: after }) => {
+      const when = after === undefined ? '' : `, after ${after}`
+      return `- \`${alert}\` (${labels?.severity}${when}): ${annotations?.description} **Do:** ${annotations?.action}`
+    })
+    .join('\n')
+}
+
 /** Generated parts by file and marker. */
 export const parts: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
   'README.md': { flow },
   'docs/architecture.md': { topics: topicTable },
   'docs/configuration.md': { keys: configuration },
+  'docs/observability.md': {
+    'task-metrics': () => metricTableOf(taskMetrics),
+    'sink-metrics': () => metricTableOf(sinkMetrics),
+    'intake-metrics': () => metricTableOf(intakeMetrics),
+    'business-metrics': () => metricTableOf(businessMetrics),
+    'service-metrics': () => metricTableOf(serviceMetrics),
+    alerts,
+  },
   'docs/operating.md': {
     settings,
     questions: questionTable,

@@ -84,6 +84,10 @@ export class Metrics implements TaskObserver {
         entries: 0,
         bytes: 0,
       }
+      for (const what of ['delta-fenced', 'delta-moved', 'read-moved'])
+        instruments.counter('sluice_state_refused_total').inc({ task, what }, 0)
+      for (const reason of ['misrouted-key', 'misrouted-partition'])
+        instruments.counter('sluice_dead_letters_total').inc({ task, reason }, 0)
       this.series.set(task, series)
     }
     // A task that says something may not be listed yet.
