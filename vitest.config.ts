@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // The summary names what was skipped, and for want of which service.
+    reporters: ['default', './scripts/skip-reporter.ts'],
     pool: 'forks',
     // Many files start servers and worker processes of their own: more than two at once starve each other.
     maxWorkers: 2,

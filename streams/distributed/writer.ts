@@ -114,6 +114,8 @@ export class KafkaWriter implements Writer {
       await this.#completed()
     } catch (error) {
       this.#broken = true
+      // A leader that died is nobody's leader when the next writer asks.
+      for (const { topic } of commit.appends) this.#cluster.forgetTopic(this.#names.topic(topic))
       this.#fenced = isFenced(error)
       if (this.#fenced) throw new FencedError(`writer ${this.id}`)
       if (error instanceof BrokerError || !(error instanceof Error) || 'code' in error) {

@@ -45,7 +45,7 @@ describe.skipIf(missing !== null)(`on Kafka and Redis${missing === null ? '' : `
   })
 
   it('refuses a Redis server that may throw state away', async () => {
-    const evicting = await redis(['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru'])
+    const evicting = await redis({ settings: ['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru'] })
     const server = running(evicting)
     const refused = openDistributed({ ...options(), redis: server.endpoint })
     await expect(refused).rejects.toMatchObject({ code: 'SLUICE_STORE_EVICTS' })

@@ -1,37 +1,62 @@
-/** Where services for tests keep what they fetch, what they wait for, and how they end. */
-import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+/** What services for tests stand on: where fetched files are kept, free ports, commands that run to their end. */
+import { spawn, type SpawnOptions } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
-import { tmpdir } from 'node:os'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
-
-/** A service that tests use: where it listens, and how it ends. One that was given by the environment just goes on. */
-export interface Service {
-  readonly endpoint: string
-  readonly pid: number | null
-  stop(): Promise<void>
-}
-
-/** A service, or the reason why there is none: what a skipped test prints. */
-export type Found = Service | { readonly missing: string }
 
 /** The folder for what was fetched: kept from run to run. */
 export function cacheDirectory(...parts: string[]): string {
-  const base = process.env.XDG_CACHE_HOME ?? tmpdir()
+  const base = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
   const directory = join(base, 'sluice-services', ...parts)
   mkdirSync(directory, { recursive: true })
   return directory
 }
 
+/**
+ * Puts into the cache, once, what `fetch` leaves in the folder that it is given, and returns where it is. Two that fetch
+ * at once do it twice, and the first to end is taken. Null: `fetch` returned false.
+ */
+export async function cached(name: string, fetch: (into: string) => Promise<boolean>): Promise<string | null> {
+  const kept = join(cacheDirectory(), name)
+  if (existsSync(kept)) return kept
+  const work = mkdtempSync(join(cacheDirectory(), 'fetch-'))
+  const into = join(work, 'files')
+  mkdirSync(into)
+  try {
+    if (!(await fetch(into))) return null
+    renameSync(into, kept)
+  } catch (error) {
+    if (!existsSync(kept)) throw error
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+  return kept
+}
+
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** A port of the loopback address that is free now. */
+/** Below the ports that systems give to outgoing connections: one of those would keep a server from starting again. */
+const PORTS = [15_000, 32_000] as const
+/** Handed out by this process: a server that is down at the moment keeps its port. */
+const given = new Set<number>()
+
+/** A port of the loopback address that is free now, and that no outgoing connection will take meanwhile. */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const port = randomInt(...PORTS)
+    if (given.has(port)) continue
+    const server = createServer()
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!free) continue
+    await new Promise((resolve) => server.close(resolve))
+    given.add(port)
+    return port
+  }
 }
 
 export async function listens(port: number): Promise<boolean> {
@@ -45,12 +70,16 @@ export async function listens(port: number): Promise<boolean> {
   })
 }
 
-/** Runs a command to its end. Returns its exit code and the end of what it said; code null: it could not be started. */
-export async function run(
-  command: string,
-  args: readonly string[],
-  options: SpawnOptions = {},
-): Promise<{ code: number | null; signal: NodeJS.Signals | null; said: string }> {
+export interface Ended {
+  /** Null: it could not be started, or a signal ended it. */
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** The end of what it said. */
+  readonly said: string
+}
+
+/** Runs a command to its end. */
+export async function run(command: string, args: readonly string[], options: SpawnOptions = {}): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
@@ -58,24 +87,6 @@ export async function run(
       stream.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-20_000)))
     }
     child.once('error', (error) => resolve({ code: null, signal: null, said: error.message }))
-    child.once('close', (code, signal) => resolve({ code: code ?? 1, signal, said }))
+    child.once('close', (code, signal) => resolve({ code, signal, said }))
   })
-}
-
-/**
- * Runs a server that ends with this process, even when this one is killed: a shell holds it, and stops it when its own
- * standard input, which is ours, closes. Its output goes to the file.
- */
-export function serve(command: string, args: readonly string[], log: string, env: NodeJS.ProcessEnv): ChildProcess {
-  const script = 'log=$1; shift; "$@" >"$log" 2>&1 </dev/null & server=$!; (read -r _ <&3; kill $server) & wait $server'
-  const options: SpawnOptions = { env, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] }
-  return spawn('bash', ['-c', script, 'bash', log, command, ...args], options)
-}
-
-/** Ends a server that `serve` began; resolves when it is gone. */
-export async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = new Promise((resolve) => child.once('exit', resolve))
-  ;(child.stdio[3] as { destroy(): void }).destroy()
-  await gone
 }

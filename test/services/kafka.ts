@@ -1,109 +1,140 @@
-/** A Kafka broker for tests: one that the environment names, else one node of 4.2.1 from Maven Central, on Java 17. */
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+/**
+ * Kafka for tests: brokers that the environment names, else one in a container, else one or three nodes (KRaft) as
+ * processes from Maven Central, on Java 17. Three nodes are always processes of ours: each can be killed and started again.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cacheDirectory, end, freePort, listens, run, serve, sleep, type Found } from './cache.ts'
+import { freePort, run, sleep } from './cache.ts'
+import { container } from './containers.ts'
+import { ready } from './kafka-ready.ts'
+import { environmentOf, logging, propertiesOf, settingsOf } from './kafka-settings.ts'
+import { jars } from './maven.ts'
+import { Server } from './server.ts'
+import { find, serviceOf, type Missing, type Service } from './service.ts'
+import { versionOf } from './versions.ts'
 
-const VERSION = '4.2.1'
+export interface KafkaOptions {
+  readonly brokers?: 1 | 3
+  /** Default: the version in docker-compose.yml. */
+  readonly version?: string
+  /** Settings of every broker, over ours. */
+  readonly properties?: Readonly<Record<string, string>>
+  /** Heap of each broker; 384m when nothing is said. */
+  readonly heap?: string
+  /** True: processes of ours, to be killed, whatever the environment names. */
+  readonly own?: boolean
+}
+
+export interface Kafka extends Service {
+  /** Brokers that were started here, node 1 first: `kill()`, `stop()`, `restart()`, `pid`. */
+  readonly nodes: readonly Server[]
+}
+
 const CLUSTER = 'AAAAAAAAQACAAAAAAAAAAA'
 
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>sluice</groupId><artifactId>kafka</artifactId><version>${VERSION}</version>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${VERSION}</version></dependency>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>${VERSION}</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.1</version></dependency>
-  </dependencies>
-</project>
-`
-
-/** The broker's jars: 54 MB, fetched once. Two that fetch at once do it twice, and the first to end is taken. */
-async function jars(): Promise<string | { missing: string }> {
-  const directory = cacheDirectory(`kafka-${VERSION}`)
-  const lib = join(directory, 'lib')
-  if (existsSync(lib)) return lib
-  const java = await run('java', ['-version'])
-  if (java.code !== 0) return { missing: `no Kafka: 'java' is not on the PATH, and SLUICE_KAFKA is not set` }
-  const work = mkdtempSync(join(directory, 'fetch-'))
-  writeFileSync(join(work, 'pom.xml'), pom)
-  const args = ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${join(work, 'lib')}`]
-  const fetched = await run('mvn', args, { cwd: work })
-  if (fetched.code !== 0) {
-    rmSync(work, { recursive: true })
-    const why = fetched.code === null ? `'mvn' is not on the PATH` : `mvn could not fetch it: ${fetched.said.trim()}`
-    return { missing: `no Kafka: ${why}, and SLUICE_KAFKA is not set` }
-  }
-  try {
-    renameSync(join(work, 'lib'), lib)
-  } catch (error) {
-    if (!existsSync(lib)) throw error
-  }
-  rmSync(work, { recursive: true })
-  return lib
+/** Brokers for this process, or why there are none. They listen on the loopback address and end with this process. */
+export async function kafka(options: KafkaOptions = {}): Promise<Kafka | Missing> {
+  const special = options.brokers === 3 || options.version !== undefined || options.properties !== undefined
+  const found = await find('kafka', {
+    own: options.own ?? special,
+    container: inContainer,
+    process: () => processes(options),
+  })
+  return 'missing' in found ? found : { ...found, nodes: found.servers }
 }
 
-function properties(directory: string, port: number, controller: number): string {
-  return `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${controller}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs=${join(directory, 'data')}
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=5
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=5
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-auto.create.topics.enable=false
-offsets.retention.minutes=525600
-log.cleaner.dedupe.buffer.size=16777216
-`
+function inContainer(): Promise<Service> {
+  const settings = (port: number): Record<string, string> =>
+    settingsOf({
+      id: 1,
+      brokers: 1,
+      listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+      advertised: `PLAINTEXT://127.0.0.1:${port}`,
+      voters: '1@localhost:9093',
+      logDirectory: '/var/lib/kafka/data',
+    })
+  return container({
+    service: 'kafka',
+    port: 9092,
+    environment: (port) => environmentOf(settings(port)),
+    ready: { log: /Kafka Server started/ },
+    endpoint: (_host, port) => `127.0.0.1:${port}`,
+  })
 }
 
-const logging = `rootLogger.level=WARN
-rootLogger.appenderRef.s.ref=STDOUT
-appender.s.name=STDOUT
-appender.s.type=Console
-appender.s.layout.type=PatternLayout
-appender.s.layout.pattern=[%d] %p %m (%c)%n
-`
-
-/** A broker for this process, or why there is none. It listens on the loopback address and ends with this process. */
-export async function kafka(): Promise<Found> {
-  const given = process.env.SLUICE_KAFKA
-  if (given !== undefined && given !== '') return { endpoint: given, pid: null, stop: async () => undefined }
-  const lib = await jars()
+async function processes(options: KafkaOptions): Promise<Service | Missing> {
+  const version = options.version ?? versionOf('kafka')
+  const kafkaJars = ['kafka_2.13', 'kafka-tools'].map((artifact) => `org.apache.kafka:${artifact}:${version}`)
+  const logger = `org.apache.logging.log4j:log4j-slf4j${version.startsWith('4.2') ? '' : '2'}-impl:2.25.1`
+  const lib = await jars(`kafka-${version}`, [...kafkaJars, logger])
   if (typeof lib !== 'string') return lib
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-kafka-'))
-  const [port, controller] = [await freePort(), await freePort()]
+  const base = mkdtempSync(join(tmpdir(), 'sluice-kafka-'))
+  const removed = (): void => rmSync(base, { recursive: true, force: true })
+  try {
+    return await cluster(options, lib, base, removed)
+  } catch (error) {
+    removed()
+    throw error
+  }
+}
+
+async function cluster(options: KafkaOptions, lib: string, base: string, removed: () => void): Promise<Service> {
+  const ids = Array.from({ length: options.brokers ?? 1 }, (_, index) => index + 1)
+  const ports = await Promise.all(ids.map(async () => ({ broker: await freePort(), controller: await freePort() })))
+  const voters = ids.map((id, index) => `${id}@127.0.0.1:${ports[index].controller}`).join(',')
+  const nodes = await Promise.all(
+    ids.map((id, index) => node({ ...options, base, lib, id, of: ids.length, voters, ...ports[index] })),
+  )
+  const service = serviceOf(ports.map(({ broker }) => `127.0.0.1:${broker}`).join(','), nodes, removed)
+  try {
+    await Promise.all(nodes.map((each) => each.start()))
+    for (const { broker } of ports) while (!(await ready(broker, ids.length))) await sleep(100)
+  } catch (error) {
+    await service.stop()
+    throw error
+  }
+  return service
+}
+
+interface NodeSpec extends KafkaOptions {
+  readonly base: string
+  readonly lib: string
+  readonly id: number
+  readonly of: number
+  readonly voters: string
+  readonly broker: number
+  readonly controller: number
+}
+
+/** A formatted node that does not run yet. */
+async function node(spec: NodeSpec): Promise<Server> {
+  const { base, lib, id, broker, controller } = spec
+  const directory = join(base, `node-${id}`)
+  mkdirSync(directory)
   const files = { server: join(directory, 'server.properties'), log4j: join(directory, 'log4j2.properties') }
-  writeFileSync(files.server, properties(directory, port, controller))
+  const settings = settingsOf({
+    id,
+    brokers: spec.of,
+    listeners: `PLAINTEXT://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller}`,
+    advertised: `PLAINTEXT://127.0.0.1:${broker}`,
+    voters: spec.voters,
+    logDirectory: join(directory, 'data'),
+  })
+  writeFileSync(files.server, propertiesOf({ ...settings, ...spec.properties }))
   writeFileSync(files.log4j, logging)
   const env = { ...process.env, CLASSPATH: `${lib}/*` }
-  const logger = `-Dlog4j2.configurationFile=${files.log4j}`
-  const format = await run('java', [logger, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER, '-c', files.server], {
+  const java = ['-XX:+UseSerialGC', `-Dlog4j2.configurationFile=${files.log4j}`]
+  const format = ['-XX:TieredStopAtLevel=1', 'kafka.tools.StorageTool', 'format', '-t', CLUSTER, '-c', files.server]
+  const formatted = await run('java', [...java, ...format], { env })
+  if (formatted.code !== 0) throw new Error(`storage could not be formatted: ${formatted.said.trim()}`)
+  return new Server({
+    name: `broker ${id} of Kafka`,
+    command: 'java',
+    args: [`-Xmx${spec.heap ?? '384m'}`, ...java, 'kafka.Kafka', files.server],
     env,
+    directory,
+    // One that is started again while another is down is ready too.
+    ready: () => ready(broker, Math.floor(spec.of / 2) + 1),
   })
-  if (format.code !== 0) return { missing: `no Kafka: its storage could not be formatted: ${format.said.trim()}` }
-  const log = join(directory, 'broker.log')
-  writeFileSync(log, '')
-  const broker = serve('java', ['-Xmx512m', logger, 'kafka.Kafka', files.server], log, env)
-  const stop = async (): Promise<void> => {
-    await end(broker)
-    rmSync(directory, { recursive: true, force: true })
-  }
-  for (let waited = 0; waited < 120_000; waited += 200) {
-    if (broker.exitCode !== null) break
-    if (await listens(port)) return { endpoint: `127.0.0.1:${port}`, pid: broker.pid!, stop }
-    await sleep(200)
-  }
-  const said = readFileSync(log, 'utf8').slice(-2000)
-  await stop()
-  return { missing: `no Kafka: the broker did not come up: ${said}` }
 }
