@@ -148,7 +148,7 @@ describe.skipIf(missing !== null)(`a line on Kafka and Redis${missing === null ?
 
   it('warns of brokers that forget positions or make topics by themselves, and of a Redis without a file', async () => {
     const endpoints = running(found)
-    const bare = running(await redis(['--appendonly', 'no']))
+    const bare = running(await redis({ settings: ['--appendonly', 'no'] }))
     const { line } = await made(configurationOn({ ...endpoints, redis: bare }))
     const text = line.warnings.join('\n')
     expect(text).toMatch(/Set appendonly yes/)
