@@ -39,7 +39,7 @@ export async function registry(options: RegistryOptions = {}): Promise<Registry 
 
 function inContainer(): Promise<Service> {
   return container({
-    service: 'registry',
+    service: 'schema-registry',
     port: 8080,
     ready: { http: `${BASE}/subjects` },
     endpoint: (host, port) => `http://${host}:${port}${BASE}`,
@@ -47,7 +47,7 @@ function inContainer(): Promise<Service> {
 }
 
 async function processOf(kafka: string | undefined): Promise<Service | Missing> {
-  const version = versionOf('registry')
+  const version = versionOf('schema-registry')
   const folder = await archive(
     `apicurio-registry-${version}`,
     `io.apicurio:apicurio-registry-app:${version}:tar.gz:all`,

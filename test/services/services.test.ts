@@ -36,13 +36,13 @@ describe('where a service is looked for', () => {
   it('is the environment, before anything else', async () => {
     vi.stubEnv('SLUICE_KAFKA_BROKERS', 'broker.example.org:9092')
     vi.stubEnv('SLUICE_REDIS_URL', 'redis://redis.example.org')
-    vi.stubEnv('SLUICE_REGISTRY_URL', 'http://registry.example.org')
+    vi.stubEnv('SLUICE_REGISTRY_URL', 'http://schemas.example.org')
     vi.stubEnv('SLUICE_CLICKHOUSE_URL', 'http://clickhouse.example.org')
     const found = await Promise.all([kafka(), redis(), registry(), clickhouse()])
     expect(found.map((each) => running(each).endpoint)).toEqual([
       'broker.example.org:9092',
       'redis://redis.example.org',
-      'http://registry.example.org',
+      'http://schemas.example.org',
       'http://clickhouse.example.org',
     ])
   })
