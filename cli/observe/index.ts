@@ -44,8 +44,6 @@ export interface Parts {
   readonly sink: () => { readonly failure: Error | null; lag(): readonly Lag[] } | null
   readonly door: () => DoorCounters | null
   readonly ticker: () => { readonly last: number | null; readonly behindMs: number } | null
-  /** Tasks that wait for a schema id. */
-  readonly registryWaiting: () => number
   /** Further services to probe by name; each rejects when it does not answer. */
   readonly services: Readonly<Record<string, () => Promise<unknown>>>
   /** Whether the balance sheet balances; where all tasks are in this process. */
@@ -171,7 +169,6 @@ class Watcher {
       instruments.gauge('sluice_ticker_behind_seconds').set(ticker.behindMs / 1000)
       if (ticker.last !== null) instruments.gauge('sluice_ticker_last_tick_seconds').set(ticker.last / 1000)
     }
-    if (parts.registryWaiting !== undefined) instruments.gauge('sluice_registry_waiting').set(parts.registryWaiting())
     if (typeof balanced === 'boolean') instruments.gauge('sluice_balanced').set(balanced ? 1 : 0)
     instruments.gauge('sluice_ready').set(this.report(probed).ready ? 1 : 0)
     const { registry } = instruments

@@ -125,6 +125,10 @@ export function logObserver(log: Logger): TaskObserver {
     applied(task, { from, to, entries, bytes, ms }) {
       if (log.isLevelEnabled('debug')) log.debug({ task, from, to, entries, bytes, ms: Math.round(ms) }, 'delta')
     },
+    stalled(task, why) {
+      if (why !== null) log.warn({ task, why }, 'stands still, and drops nothing')
+      else log.info({ task }, 'goes on')
+    },
     refused: (task, what) => log.warn({ task, what }, 'the state refused: it is not where this task left it'),
   }
 }

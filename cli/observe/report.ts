@@ -20,6 +20,8 @@ export interface LookedAt extends ProbedTask {
   readonly end: number
   readonly committed: number
   readonly stored: number
+  /** Why it stands still although there is input; null when it does not. */
+  readonly stalled: string | null
 }
 
 export interface TaskReport {
@@ -31,6 +33,8 @@ export interface TaskReport {
   readonly logStartOffset: number | null
   readonly logEndOffset: number | null
   readonly lagRecords: number | null
+  /** Why it stands still although it runs. */
+  readonly stalled: string | null
   readonly code: string | null
   readonly message: string | null
 }
@@ -119,15 +123,17 @@ function taskReport(
     logStartOffset: bounds?.start ?? null,
     logEndOffset: end,
     lagRecords: task === undefined || end === null ? null : Math.max(0, end - task.committed),
+    stalled: task?.stalled ?? null,
     code,
     message,
   }
 }
 
 /** Tasks that were handed over or that another owner has are not this process's business. */
-function whyNot({ task, state, lagRecords, message }: TaskReport): string[] {
+function whyNot({ task, state, lagRecords, stalled, message }: TaskReport): string[] {
   if (state === 'stopped' || state === 'fenced') return []
   if (state === 'halted') return [`${task} is halted: ${message ?? ''}`]
   if (state !== 'running') return [`${task} is ${state}${message === null ? '' : `: ${message}`}`]
+  if (stalled !== null) return [`${task} stands still: ${stalled}`]
   return (lagRecords ?? 0) > READY_LAG ? [`${task} is ${lagRecords} records behind (caught up: ${READY_LAG})`] : []
 }

@@ -50,6 +50,7 @@ export function sampleTasks(
     for (const state of phases) instruments.gauge('sluice_task_state').set({ task, state }, state === phase ? 1 : 0)
     if (phase === 'halted') instruments.gauge('sluice_task_halted').set({ task, code: code ?? 'BUG' }, 1)
   }
+  instruments.gauge('sluice_registry_waiting').set(tasks.filter(({ stalled }) => stalled !== null).length)
   for (const task of tasks) {
     const labels = { task: task.name }
     const set = (name: (typeof offsets)[number], value: number): void => instruments.gauge(name).set(labels, value)

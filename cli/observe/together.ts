@@ -24,6 +24,7 @@ export function together(
     processed: (task, batch) => tell((observer) => observer.processed(task, batch)),
     committed: (task, commit) => tell((observer) => observer.committed(task, commit)),
     applied: (task, delta) => tell((observer) => observer.applied(task, delta)),
+    stalled: (task, why) => tell((observer) => observer.stalled?.(task, why)),
     refused: (task, what) => tell((observer) => observer.refused(task, what)),
   }
 }

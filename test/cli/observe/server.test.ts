@@ -99,6 +99,19 @@ describe('a process that is watched', () => {
     expect(text).toContain('sluice_ready 0')
   })
 
+  it('is not ready while a task stands still in front of a record', async () => {
+    await running()
+    const [first] = driver.tasks
+    const why = 'schema id 7 cannot be looked up: connect ECONNREFUSED'
+    const { name, options, end, committed, stored, processor } = first
+    const waiting = { name, options, end, committed, stored, processor, stalled: why }
+    observation.attach({ tasks: () => [waiting, ...driver.tasks.slice(1)] })
+    const { status, report } = await asked('/ready')
+    expect(status).toBe(503)
+    expect(report.reasons).toEqual([`${name} stands still: ${why}`])
+    expect((await observation.metrics()).text).toContain('sluice_registry_waiting 1')
+  })
+
   it('does not answer for tasks that went elsewhere', async () => {
     await running()
     const [mine, ...others] = driver.tasks
