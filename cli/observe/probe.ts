@@ -36,6 +36,9 @@ const FRESH_MS = 1_000
 export class Prober {
   private readonly options: ProbeOptions
   private last: { readonly at: number; readonly probed: Promise<Probed> } | null = null
+  /** Questions without an answer yet, by service: while there is one, no other is asked. */
+  private readonly asked = new Map<string, Promise<string | null>>()
+  private bounds = new Map<string, { start: number; end: number }>()
 
   constructor(options: ProbeOptions) {
     this.options = options
@@ -49,39 +52,53 @@ export class Prober {
   }
 
   private async ask(): Promise<Probed> {
-    const { backend, spare, services } = this.options
-    const tasks = this.options.tasks()
-    const bounds = new Map<string, { start: number; end: number }>()
-    const name = tasks[0]?.name ?? 'probe'
-    const asked: Record<string, () => Promise<unknown>> = {
-      log: async () => {
-        if (tasks.length === 0) await backend.log.bounds(spare)
-        await Promise.all(tasks.map(async (task) => bounds.set(task.name, await backend.log.bounds(task.options.at))))
-      },
+    const { backend, services } = this.options
+    const name = this.options.tasks()[0]?.name ?? 'probe'
+    const questions: Record<string, () => Promise<unknown>> = {
+      log: () => this.askBounds(),
       // No entries are asked for: only the header comes.
       state: () => backend.state.peek(name, 'probe'),
       ...services,
     }
     const answers = await Promise.all(
-      Object.entries(asked).map(async ([service, ask]) => [service, await answered(ask)] as const),
+      Object.entries(questions).map(
+        async ([service, question]) => [service, await this.answer(service, question)] as const,
+      ),
     )
-    return { services: new Map(answers), bounds }
+    const found = new Map(answers)
+    return { services: found, bounds: found.get('log') === null ? this.bounds : new Map() }
   }
-}
 
-async function answered(ask: () => Promise<unknown>): Promise<string | null> {
-  const patience = new AbortController()
-  const late = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).then(
-    () => `no answer within ${PATIENCE_MS} ms`,
-    () => null,
-  )
-  const answer = ask().then(
-    () => null,
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
-  )
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    patience.abort()
+  private async askBounds(): Promise<void> {
+    const { backend, spare } = this.options
+    const tasks = this.options.tasks()
+    const bounds = await Promise.all(
+      tasks.map(async ({ name, options }) => [name, await backend.log.bounds(options.at)] as const),
+    )
+    if (tasks.length === 0) await backend.log.bounds(spare)
+    this.bounds = new Map(bounds)
+  }
+
+  private async answer(service: string, question: () => Promise<unknown>): Promise<string | null> {
+    let asked = this.asked.get(service)
+    if (asked === undefined) {
+      asked = question()
+        .then(
+          () => null,
+          (error: unknown) => (error instanceof Error ? error.message : String(error)),
+        )
+        .finally(() => this.asked.delete(service))
+      this.asked.set(service, asked)
+    }
+    const patience = new AbortController()
+    const late = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).then(
+      () => `no answer within ${PATIENCE_MS} ms`,
+      () => null,
+    )
+    try {
+      return await Promise.race([asked, late])
+    } finally {
+      patience.abort()
+    }
   }
 }
