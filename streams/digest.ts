@@ -39,9 +39,9 @@ export class RunningDigest {
     if (++this.pending >= CARRY_EVERY) this.carry()
   }
 
-  /** Adds the records whose bytes stand from starts[i] to ends[i] - 1. */
-  addAll(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number): void {
-    for (let i = 0; i < count; i++) this.add(bytes, starts[i], ends[i] - starts[i])
+  /** Adds the records whose bytes stand from starts[i] + prefix to ends[i] - 1. */
+  addAll(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number, prefix: number): void {
+    for (let i = 0; i < count; i++) this.add(bytes, starts[i] + prefix, ends[i] - starts[i] - prefix)
   }
 
   private carry(): void {

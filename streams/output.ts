@@ -20,6 +20,8 @@ const utf8 = new TextEncoder()
 const BATCH_BYTES = 768 * 1024
 /** Rows are written in pieces that fit one record batch: a record takes at most a few kilobytes. */
 const PIECE = 256
+/** Bytes in front of the Avro value that are no part of its digest: the schema id may differ from place to place. */
+const WIRE_PREFIX = 5
 
 export interface Destination {
   readonly topic: string
@@ -95,9 +97,7 @@ export class ColumnOutput extends Output {
   private readonly encode: Encode
   private key: TextColumn | null = null
   /** Where the values of the piece stand that is being written. */
-  private readonly starts = new Int32Array(PIECE)
-  private readonly ends = new Int32Array(PIECE)
-  private values = 0
+  private readonly values = { starts: new Int32Array(PIECE), ends: new Int32Array(PIECE) }
 
   constructor(
     destination: Destination,
@@ -118,7 +118,7 @@ export class ColumnOutput extends Output {
       columns,
       constants,
       raw: sink.raw,
-      written: Object.keys(sink.written),
+      written: Object.fromEntries(Object.entries(sink.written).map(([field, { of }]) => [field, of])),
       optional: sink.optional,
     })
   }
@@ -155,21 +155,14 @@ export class ColumnOutput extends Output {
         timestamps: frame.streamTime,
         key: this.key,
         arrays,
-        onValue: this.onValue,
+        values: this.values,
       })
-      this.digest.addAll(this.writer.bytes, this.starts, this.ends, this.values)
-      this.values = 0
+      this.digest.addAll(this.writer.bytes, this.values.starts, this.values.ends, end - start, WIRE_PREFIX)
       this.records += end - start
     }
   }
 
-  /** Without its wire prefix. Where the values stand, so that they are digested in one loop. */
-  private readonly onValue = (_row: number, start: number, end: number): void => {
-    this.starts[this.values] = start + 5
-    this.ends[this.values++] = end
-  }
-
-  /** Calls a written field with the row's values; without arrays, as it runs several times for every record. */
+  /** Calls a written field with the row's values; without arrays, as it runs for many records. */
   private rowWriter(field: WrittenField, batch: Batch): WriteField {
     const { context } = this
     const write: WrittenField['write'] = (...all) => field.write(...all)

@@ -21,8 +21,8 @@ export interface ProducerFields {
 export class RecordBatchWriter extends Arena {
   /** Records so far. */
   count = 0
-  private baseTime = 0
-  private maxTime = 0
+  baseTime = 0
+  maxTime = 0
   private recordStart = 0
 
   constructor(capacity = 1 << 16) {
@@ -63,14 +63,25 @@ export class RecordBatchWriter extends Arena {
 
   /** Ends the record whose value was written from `valueStart` to `position`; returns where the value starts now. */
   close(valueStart: number): number {
-    this.reserve(8)
-    const length = this.position - valueStart
-    valueStart = this.lengthInFront(valueStart, length)
-    this.bytes[this.position++] = 0
-    const bodyStart = this.recordStart + 2
-    const shift = this.lengthInFront(bodyStart, this.position - bodyStart) - bodyStart
     this.count++
+    return this.closeAt(this.recordStart, valueStart)
+  }
+
+  /** The same for a record that a compiled loop has begun at `recordStart`, and counts itself. */
+  closeAt(recordStart: number, valueStart: number): number {
+    this.reserve(8)
+    valueStart = this.lengthInFront(valueStart, this.position - valueStart)
+    this.bytes[this.position++] = 0
+    const bodyStart = recordStart + 2
+    const shift = this.lengthInFront(bodyStart, this.position - bodyStart) - bodyStart
     return valueStart + shift
+  }
+
+  /** A compiled loop has written records up to `position`: `count` in all, the latest at `maxTime`. */
+  wrote(position: number, count: number, maxTime: number): void {
+    this.position = position
+    this.count = count
+    this.maxTime = maxTime
   }
 
   /** Ends a record without a value (a tombstone). */

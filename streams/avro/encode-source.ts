@@ -1,6 +1,5 @@
 /**
- * Writes the JavaScript text of one encoder: a loop over rows, every field inline, room reserved once per run of
- * fields.
+ * Writes the JavaScript text of one encoder: a loop over rows, every field inline, room reserved once per row.
  */
 import type { Column } from '../batch.ts'
 import { kindOf } from './columns.ts'
@@ -13,8 +12,12 @@ import type { AvroType, RecordType } from './schema.ts'
 export interface Binding {
   readonly field: string
   readonly column: string
-  readonly kind: Column['kind']
+  /** value: a number or a code column. */
+  readonly kind: Column['kind'] | 'value'
 }
+
+/** Longest written field that is kept from row to row, bytes. */
+const MEMO = 64
 
 export class EncoderSource {
   readonly bindings: Binding[] = []
@@ -28,23 +31,22 @@ export class EncoderSource {
   private readonly slots = new Map<string, number>()
   private slotCount = 0
   private names = 0
-  /** Where the reservation of the current run of fields stands in `lines`, and what it has to hold. */
-  private reserveAt = 0
+  /** What the room for a row has to hold. */
   private fixedSize = 0
-  private variableSizes: string[] = []
+  private readonly variableSizes: string[] = []
+  /** Columns whose last value is kept, for the written fields that are functions of them. */
+  private memos = 0
 
   constructor(type: RecordType, options: EncoderOptions, canonical: boolean) {
     this.options = options
     this.canonical = canonical
-    this.openRun(5)
     this.record(type, '')
-    this.closeRun()
     const known = new Set(this.seen)
     for (const name of [
       ...Object.keys(options.columns ?? {}),
       ...Object.keys(options.constants ?? {}),
       ...(options.raw ?? []),
-      ...(options.written ?? []),
+      ...Object.keys(options.written ?? {}),
       ...(options.optional ?? []),
     ]) {
       if (!known.has(name)) throw new SchemaError(`${type.name}.${name}`, 'is in the options but not a field')
@@ -53,38 +55,76 @@ export class EncoderSource {
 
   private readonly seen: string[] = []
 
+  /**
+   * Whole records, length prefixes and keys included: nothing is called for a row whose numbers are small and whose
+   * written fields are those of the row before.
+   */
   recordsText(id: number): string {
     const prefix = [0, (id >>> 24) & 255, (id >>> 16) & 255, (id >>> 8) & 255, id & 255]
+    const written = Object.keys(this.options.written ?? {})
     return `${this.head()}
-return function encode(arena, bound, rows, from, to, timestamps, key, writes, onValue) {
+return function encode(arena, bound, rows, from, to, timestamps, key, writes, values) {
   ${this.locals()}
-  ${(this.options.written ?? []).map((_, i) => `const w${i} = writes[${i}]`).join('; ')}
-  const keyBytes = key === null ? null : key.bytes
-  const keyOffsets = key === null ? null : key.offsets
-  const keyLengths = key === null ? null : key.lengths
+  ${written.map((_, i) => `const w${i} = writes[${i}]; let m${i} = null`).join('; ')}
+  ${Array.from({ length: this.memos }, (_, i) => `let x${i} = NaN`).join('; ')}
+  const keyed = key !== null
+  const keyBytes = keyed ? key.bytes : arena.bytes, keyOffsets = keyed ? key.offsets : rows
+  const keyLengths = keyed ? key.lengths : rows
+  const base = arena.baseTime
+  let b = arena.bytes, view = arena.view, p = arena.position, count = arena.count, latest = arena.maxTime
   for (let i = from; i < to; i++) {
     const row = rows[i]
-    const start = key === null || keyLengths[row] < 0
-      ? arena.open(timestamps[row], null, 0, 0)
-      : arena.open(timestamps[row], keyBytes, keyOffsets[row], keyLengths[row])
-    let b, view, p
-    ${this.lines[0]}
+    const keyLength = keyed ? keyLengths[row] : -1
+    const size = ${this.size(64 + written.length * MEMO)} + (keyLength > 0 ? keyLength : 0)
+    if (p + size > b.length) { arena.position = p; arena.reserve(size); b = arena.bytes; view = arena.view }
+    const record = p
+    b[p + 2] = 0
+    p += 3
+    const time = timestamps[row], since = time - base, small = since | 0
+    if (time > latest) latest = time
+    if (small !== since || small < 0 || small > 1073741823) p = writeVarint(b, p, since)
+    else if (small < 64) b[p++] = small << 1
+    else p = writeSmall(b, p, small)
+    if (count < 64) b[p++] = count << 1
+    else p = writeSmall(b, p, count)
+    count++
+    if (keyLength < 0) b[p++] = 1
+    else {
+      if (keyLength < 64) b[p++] = keyLength << 1
+      else p = writeSmall(b, p, keyLength)
+      for (let at = keyOffsets[row], end = at + keyLength; at < end; at++) b[p++] = keyBytes[at]
+    }
+    p += 2
+    let start = p
     ${prefix.map((byte, at) => `b[p + ${at}] = ${byte}`).join('; ')}
     p += 5
-    ${this.lines.slice(1).join('\n    ')}
-    arena.position = p
-    const at = arena.close(start)
-    if (onValue !== null) onValue(row, at, at + p - start)
+    ${this.lines.join('\n    ')}
+    const length = p - start, body = p - record - 1
+    if (length > 63 && body < 8192) {
+      b[start - 2] = (length << 1 & 127) | 128
+      b[start - 1] = length >> 6
+      b[p++] = 0
+      b[record] = (body << 1 & 127) | 128
+      b[record + 1] = body >> 6
+    } else {
+      arena.position = p
+      start = arena.closeAt(record, start)
+      b = arena.bytes; view = arena.view; p = arena.position
+    }
+    if (values !== null) { values.starts[i - from] = start; values.ends[i - from] = start + length }
   }
+  arena.wrote(p, count, latest)
 }`
   }
 
   valueText(): string {
+    const size = this.size(0)
     return `${this.head()}
 return function encodeValue(arena, bound, row) {
   ${this.locals()}
-  let b, view, p
-  ${this.lines.join('\n  ')}
+  arena.reserve(${size})
+  let b = arena.bytes, view = arena.view, p = arena.position
+  ${this.lines.join('\n  ').replaceAll('RESERVE', `arena.reserve(${size})`)}
   arena.position = p
 }`
   }
@@ -108,16 +148,13 @@ ${this.constantBytes.map((_, i) => `const k${i} = constants[${i}]`).join('\n')}`
   }
 
   private field(type: AvroType, name: string): void {
-    const { constants = {}, written = [], raw = [], optional = [] } = this.options
+    const { constants = {}, written = {}, raw = [], optional = [] } = this.options
     if (name in constants) {
       this.constant(type, name, constants[name])
       return
     }
-    if (written.includes(name)) {
-      this.closeRun()
-      this.lines.push(`arena.position = p`)
-      this.lines.push(`w${written.indexOf(name)}(row, arena)`)
-      this.openRun(0)
+    if (name in written) {
+      this.written(Object.keys(written).indexOf(name), written[name])
       return
     }
     const of = type.type === 'nullable' ? type.of : type
@@ -219,7 +256,7 @@ ${this.constantBytes.map((_, i) => `const k${i} = constants[${i}]`).join('\n')}`
     this.rawTypes.push(type)
     this.line(`arena.position = p`)
     this.line(`canonicalRaw(${this.rawTypes.length - 1}, c${c + 2}, c${c}[row], c${c + 1}[row], arena)`)
-    // What follows was reserved before; the arena may have grown meanwhile, and asks again for the whole row.
+    // What follows was reserved before; the arena may have grown meanwhile, and is asked again for the whole row.
     this.line(`p = arena.position; RESERVE; b = arena.bytes; view = arena.view`)
   }
 
@@ -250,7 +287,7 @@ ${this.constantBytes.map((_, i) => `const k${i} = constants[${i}]`).join('\n')}`
     this.line(`b[p++] = ${byte}`)
   }
 
-  private bind(field: string, kind: Column['kind']): number {
+  private bind(field: string, kind: Binding['kind']): number {
     const column = this.options.columns?.[field] ?? field
     const key = `${kind} ${column}`
     let slot = this.slots.get(key)
@@ -263,20 +300,29 @@ ${this.constantBytes.map((_, i) => `const k${i} = constants[${i}]`).join('\n')}`
     return slot
   }
 
-  /** Starts a run of fields whose room is reserved at once; callbacks in between may move the arena. */
-  private openRun(fixedSize: number): void {
-    this.reserveAt = this.lines.length
-    this.lines.push('')
-    this.fixedSize = fixedSize
-    this.variableSizes = []
+  /** A field that a callback writes: its bytes are kept, and copied while the columns that it depends on say the same. */
+  private written(index: number, of: readonly string[]): void {
+    const values = of.map((column) => {
+      const slot = this.bind(column, 'value')
+      return { now: `c${slot}[row]`, last: `x${this.memos++}` }
+    })
+    const m = `m${index}`
+    const same = [`${m} !== null`, ...values.map(({ now, last }) => `${now} === ${last}`)].join(' && ')
+    if (values.length > 0) this.line(`if (${same}) { for (let j = 0; j < ${m}.length; j++) b[p++] = ${m}[j] } else {`)
+    this.line('arena.position = p')
+    this.line(`w${index}(row, arena)`)
+    if (values.length > 0) {
+      // Room for a kept one is reserved with the row; a longer one is written anew each time.
+      this.line(`${m} = arena.position - p > ${MEMO} ? null : arena.bytes.slice(p, arena.position)`)
+      this.line(values.map(({ now, last }) => `${last} = ${now}`).join('; '))
+    }
+    this.line('p = arena.position; arena.reserve(size); b = arena.bytes; view = arena.view')
+    if (values.length > 0) this.line('}')
   }
 
-  private closeRun(): void {
-    const size = [String(this.fixedSize), ...this.variableSizes].join(' + ')
-    this.lines[this.reserveAt] = `arena.reserve(${size}); b = arena.bytes; view = arena.view; p = arena.position`
-    for (let at = this.reserveAt + 1; at < this.lines.length; at++) {
-      this.lines[at] = this.lines[at].replace('RESERVE', `arena.reserve(${size})`)
-    }
+  /** Room for a row: `more` bytes beside its fields. */
+  private size(more: number): string {
+    return [String(this.fixedSize + more), ...this.variableSizes].join(' + ')
   }
 
   private name(): string {

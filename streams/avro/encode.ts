@@ -23,8 +23,11 @@ export interface EncoderOptions {
   readonly constants?: Readonly<Record<string, string | number | boolean | null>>
   /** Nested records and arrays that are copied from a raw column instead of being built from their fields. */
   readonly raw?: readonly string[]
-  /** Arrays (or any other fields) that a callback writes. */
-  readonly written?: readonly string[]
+  /**
+   * Arrays (or any other fields) that a callback writes, and the number and code columns that such a field is a function
+   * of: while they stay the same its bytes are copied. With none the callback is called for every row.
+   */
+  readonly written?: Readonly<Record<string, readonly string[]>>
   /** Nullable nested records whose presence a code column of that name says (1 = there); without it they are there. */
   readonly optional?: readonly string[]
 }
@@ -39,11 +42,8 @@ export interface EncodeCall {
   readonly key: TextColumn | null
   /** A callback for each of `written`. */
   readonly arrays?: Readonly<Record<string, WriteField>>
-  /**
-   * Called after each value: bytes from start to end of writer.bytes, wire prefix of five bytes included, until the
-   * next.
-   */
-  readonly onValue?: (row: number, start: number, end: number) => void
+  /** Where the values stand in writer.bytes afterwards, wire prefix of five bytes included: from rows[from] on. */
+  readonly values?: { readonly starts: Int32Array; readonly ends: Int32Array }
 }
 
 /**
@@ -90,16 +90,16 @@ function makeEncoder(schemaText: string, options: EncoderOptions): Encode {
     timestamps: Float64Array,
     key: TextColumn | null,
     writes: readonly WriteField[],
-    onValue: EncodeCall['onValue'] | null,
+    values: EncodeCall['values'] | null,
   ) => void
-  const written = options.written ?? []
+  const written = Object.keys(options.written ?? {})
   return (writer, columns, rows, from, to, call) => {
     const writes = written.map((name) => {
       const write = call.arrays?.[name]
       if (write === undefined) throw new Error(`no callback writes the field '${name}'`)
       return write
     })
-    run(writer, bind(source.bindings, columns), rows, from, to, call.timestamps, call.key, writes, call.onValue ?? null)
+    run(writer, bind(source.bindings, columns), rows, from, to, call.timestamps, call.key, writes, call.values ?? null)
   }
 }
 
@@ -193,6 +193,7 @@ function bind(bindings: readonly Binding[], columns: ReadonlyMap<string, Column>
   return bindings.flatMap(({ field, column: name, kind }): BoundArray[] => {
     const column = columns.get(name)
     if (column === undefined) throw new Error(`field '${field}' has no column '${name}'`)
+    if (kind === 'value' && (column.kind === 'number' || column.kind === 'code')) return [column.values]
     if (column.kind !== kind) throw new Error(`field '${field}' needs a ${kind} column, '${name}' is ${column.kind}`)
     if (column.kind === 'text') return [column.offsets, column.lengths, column.bytes, viewOver(column.bytes)]
     if (column.kind === 'raw') return [column.starts, column.ends, column.bytes, viewOver(column.bytes)]
