@@ -1,6 +1,6 @@
 /** Validity as columns: each check is one loop over the rows that are still alive and marks the first fault of a row. */
 
-import type { Column, Frame } from './batch.ts'
+import type { Column, Frame, TextColumn } from './batch.ts'
 
 /** What a field must be; `reason` names the dead letter. Listed in order of precedence. */
 export type Check =
@@ -39,48 +39,94 @@ export function check(
   base: number,
 ): void {
   checks.forEach((one, index) => {
+    // A function per kind: one with a loop for each is never compiled well as a whole.
     const mark = base + index
-    if ('number' in one) {
-      const { values } = column(frame, one.number, 'number')
-      for (let i = 0; i < count; i++) {
-        const row = selection[i]
-        if (dead[row] === 0 && !(values[row] >= one.min && values[row] <= one.max)) dead[row] = mark
-      }
-    } else if ('known' in one) {
-      const { values } = column(frame, one.known, 'code')
+    if ('number' in one) numbers(one, column(frame, one.number, 'number').values, selection, count, dead, mark)
+    else if ('known' in one) {
       const lengths = one.present === undefined ? null : column(frame, one.present, 'text').lengths
-      for (let i = 0; i < count; i++) {
-        const row = selection[i]
-        if (dead[row] === 0 && values[row] === 255 && (lengths === null || lengths[row] >= 0)) dead[row] = mark
-      }
-    } else if ('capitals' in one) {
-      const { bytes, offsets, lengths } = column(frame, one.capitals, 'text')
-      for (let i = 0; i < count; i++) {
-        const row = selection[i]
-        if (dead[row] !== 0 || lengths[row] < 0) continue
-        let good = lengths[row] === one.length
-        for (let k = 0; good && k < one.length; k++) {
-          const byte = bytes[offsets[row] + k]
-          good = byte >= 65 && byte <= 90
-        }
-        if (!good) dead[row] = mark
-      }
-    } else {
-      const { bytes, offsets, lengths } = column(frame, one.text, 'text')
-      const optional = 'optional' in one
+      known(column(frame, one.known, 'code').values, lengths, selection, count, dead, mark)
+    } else if ('capitals' in one) capitals(one.length, column(frame, one.capitals, 'text'), selection, count, dead, mark)
+    else {
       const unless = 'unless' in one ? one.unless : null
       const codes = unless === null ? null : column(frame, unless.code, 'code').values
-      for (let i = 0; i < count; i++) {
-        const row = selection[i]
-        if (dead[row] !== 0 || (codes !== null && codes[row] === unless?.is)) continue
-        const length = lengths[row]
-        if (length >= one.min && length <= one.max) continue
-        if (length < 0 && optional) continue
-        if (length < one.min || length > one.max * 4 || characters(bytes, offsets[row], length) > one.max)
-          dead[row] = mark
-      }
+      const text = column(frame, one.text, 'text')
+      texts(one, 'optional' in one, text, codes, unless?.is ?? 0, selection, count, dead, mark)
     }
   })
+}
+
+interface Range {
+  readonly min: number
+  readonly max: number
+}
+
+function numbers(
+  { min, max }: Range,
+  values: Float64Array,
+  selection: Int32Array,
+  count: number,
+  dead: Uint8Array,
+  mark: number,
+): void {
+  for (let i = 0; i < count; i++) {
+    const row = selection[i]
+    if (dead[row] === 0 && !(values[row] >= min && values[row] <= max)) dead[row] = mark
+  }
+}
+
+function known(
+  values: Uint8Array,
+  lengths: Int32Array | null,
+  selection: Int32Array,
+  count: number,
+  dead: Uint8Array,
+  mark: number,
+): void {
+  for (let i = 0; i < count; i++) {
+    const row = selection[i]
+    if (dead[row] === 0 && values[row] === 255 && (lengths === null || lengths[row] >= 0)) dead[row] = mark
+  }
+}
+
+function capitals(
+  length: number,
+  { bytes, offsets, lengths }: TextColumn,
+  selection: Int32Array,
+  count: number,
+  dead: Uint8Array,
+  mark: number,
+): void {
+  for (let i = 0; i < count; i++) {
+    const row = selection[i]
+    if (dead[row] !== 0 || lengths[row] < 0) continue
+    let good = lengths[row] === length
+    for (let k = 0; good && k < length; k++) {
+      const byte = bytes[offsets[row] + k]
+      good = byte >= 65 && byte <= 90
+    }
+    if (!good) dead[row] = mark
+  }
+}
+
+function texts(
+  { min, max }: Range,
+  optional: boolean,
+  { bytes, offsets, lengths }: TextColumn,
+  codes: Uint8Array | null,
+  unless: number,
+  selection: Int32Array,
+  count: number,
+  dead: Uint8Array,
+  mark: number,
+): void {
+  for (let i = 0; i < count; i++) {
+    const row = selection[i]
+    const length = lengths[row]
+    // So many bytes are no more characters than that.
+    if (length >= min && length <= max) continue
+    if (dead[row] !== 0 || (codes !== null && codes[row] === unless) || (length < 0 && optional)) continue
+    if (length < min || length > max * 4 || characters(bytes, offsets[row], length) > max) dead[row] = mark
+  }
 }
 
 /** Unicode code points of UTF-8 bytes. */
