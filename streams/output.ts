@@ -35,7 +35,6 @@ export abstract class Output {
   digest: RunningDigest
   protected readonly writer = new RecordBatchWriter(BATCH_BYTES + 65_536)
   protected pending: Flowing[] = []
-  private finished: Uint8Array[] = []
   private readonly markCodec: ObjectCodec<{ task: number; nextSeq: number; logicalTime: number }> | null
   private readonly markId: number
   /** Records written since the task began; for rates. */
@@ -61,7 +60,7 @@ export abstract class Output {
   abstract endStep(marks: readonly { row: number; time: number }[], timeOf: (row: number) => number): void
 
   protected begin(time: number): void {
-    if (this.writer.count > 0 && this.writer.position > BATCH_BYTES) this.cut()
+    if (this.writer.count > 0 && this.writer.position - this.writer.batchStart > BATCH_BYTES) this.writer.seal()
     if (this.writer.count === 0) this.writer.begin(time)
   }
 
@@ -72,18 +71,10 @@ export abstract class Output {
     this.writer.append(time, null, 0, 0, wire(this.markId, value))
   }
 
-  private cut(): void {
-    this.finished.push(this.writer.finish())
-    this.writer.begin(0)
-  }
-
   /** The record batches since the last call, back to back; null when there are none. */
   batches(): Uint8Array | null {
-    if (this.writer.count > 0) this.cut()
-    const finished = this.finished
-    this.finished = []
-    if (finished.length <= 1) return finished[0] ?? null
-    return Buffer.concat(finished)
+    if (this.writer.count > 0) this.writer.seal()
+    return this.writer.batchStart === 0 ? null : this.writer.takeAll()
   }
 }
 

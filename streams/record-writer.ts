@@ -15,7 +15,7 @@ export interface ProducerFields {
 }
 
 /**
- * Builds one v2 batch in an arena. A value is either appended whole, or written in place between `open` and `close`:
+ * Builds v2 batches in an arena. A value is either appended whole, or written in place between `open` and `close`:
  * two bytes are reserved for each length, which fits values from 64 to 8191 bytes; others are shifted.
  */
 export class RecordBatchWriter extends Arena {
@@ -24,6 +24,8 @@ export class RecordBatchWriter extends Arena {
   baseTime = 0
   maxTime = 0
   private recordStart = 0
+  /** Where the batch begins; sealed ones stand in front of it. */
+  batchStart = 0
 
   constructor(capacity = 1 << 16) {
     super(Math.max(capacity, BATCH_HEADER))
@@ -32,7 +34,8 @@ export class RecordBatchWriter extends Arena {
 
   /** Starts an empty batch. `baseTimestamp`: usually the first record's, milliseconds. */
   begin(baseTimestamp: number): void {
-    this.position = BATCH_HEADER
+    this.reserve(this.batchStart + BATCH_HEADER - this.position)
+    this.position = this.batchStart + BATCH_HEADER
     this.count = 0
     this.baseTime = baseTimestamp
     this.maxTime = Number.NEGATIVE_INFINITY
@@ -129,21 +132,38 @@ export class RecordBatchWriter extends Arena {
 
   /** The batch as a copy, base offset 0, with its checksum. The writer can be begun again. */
   finish(producer?: ProducerFields): Uint8Array {
+    this.seal(producer)
+    return this.takeAll()
+  }
+
+  /** Ends the batch where it stands, base offset 0, with its checksum: the next one begins behind it. */
+  seal(producer?: ProducerFields): void {
     if (this.count === 0) throw new Error('a record batch must have at least one record')
-    const view = this.view
-    view.setBigInt64(0, 0n)
-    view.setInt32(8, this.position - 12)
-    view.setInt32(12, -1)
-    view.setInt8(16, 2)
-    view.setInt16(21, producer?.transactional === true ? TRANSACTIONAL : 0)
-    view.setInt32(23, this.count - 1)
-    view.setBigInt64(27, BigInt(this.baseTime))
-    view.setBigInt64(35, BigInt(this.maxTime))
-    view.setBigInt64(43, producer?.producerId ?? -1n)
-    view.setInt16(51, producer?.epoch ?? -1)
-    view.setInt32(53, producer?.sequence ?? -1)
-    view.setInt32(57, this.count)
-    view.setUint32(17, crc32c(this.bytes.subarray(21, this.position)))
-    return this.toBytes()
+    const { view, batchStart: at } = this
+    view.setBigInt64(at, 0n)
+    view.setInt32(at + 8, this.position - at - 12)
+    view.setInt32(at + 12, -1)
+    view.setInt8(at + 16, 2)
+    view.setInt16(at + 21, producer?.transactional === true ? TRANSACTIONAL : 0)
+    view.setInt32(at + 23, this.count - 1)
+    view.setBigInt64(at + 27, BigInt(this.baseTime))
+    view.setBigInt64(at + 35, BigInt(this.maxTime))
+    view.setBigInt64(at + 43, producer?.producerId ?? -1n)
+    view.setInt16(at + 51, producer?.epoch ?? -1)
+    view.setInt32(at + 53, producer?.sequence ?? -1)
+    view.setInt32(at + 57, this.count)
+    view.setUint32(at + 17, crc32c(this.bytes.subarray(at + 21, this.position)))
+    this.batchStart = this.position
+    this.count = 0
+  }
+
+  /** A copy of the batches that were sealed; the writer is empty afterwards. */
+  takeAll(): Uint8Array {
+    // Not slice: it clears the memory that it is about to write.
+    const taken = new Uint8Array(Buffer.allocUnsafeSlow(this.batchStart).buffer)
+    taken.set(this.bytes.subarray(0, this.batchStart))
+    this.batchStart = 0
+    this.position = BATCH_HEADER
+    return taken
   }
 }
