@@ -127,8 +127,10 @@ export class SeenStore implements Store {
     this.contents[entry * 2] = content0
     this.contents[entry * 2 + 1] = content1
     this.firstSeen[entry] = streamTime
-    this.numberValues.fill(0, entry * this.numbers.length, (entry + 1) * this.numbers.length)
-    this.codeValues.fill(0, entry * this.codes.length, (entry + 1) * this.codes.length)
+    const numbers = this.numbers.length
+    const codes = this.codes.length
+    for (let k = 0; k < numbers; k++) this.numberValues[entry * numbers + k] = 0
+    for (let k = 0; k < codes; k++) this.codeValues[entry * codes + k] = 0
     this.touch(entry)
   }
 

@@ -18,10 +18,29 @@ export interface PaneNumbers {
   readonly slot: readonly Int32Array[]
 }
 
+/**
+ * What a table keeps of each key in one cache line: whether it has changed (word 0), and where each aggregate has its
+ * block. In an array of its own each of these would be a line of its own.
+ */
+export class KeyLines {
+  words = new Int32Array(0)
+  readonly stride: number
+  constructor(aggregates: number) {
+    this.stride = aggregates + 1
+  }
+
+  grow(capacity: number): void {
+    const words = new Int32Array(capacity * this.stride)
+    words.set(this.words)
+    this.words = words
+  }
+}
+
 export interface Aggregate {
   /** Feature columns that `feed` fills: name and window, -1 for none. */
   readonly features: readonly { readonly name: string; readonly windowMs: number }[]
-  grow(capacity: number): void
+  /** Makes room for so many keys; word `at` of each key's line is this aggregate's. */
+  grow(capacity: number, lines: KeyLines, at: number): void
   /** Feeds the selected rows in order; ids[row] is the row's key. */
   feed(batch: Batch, ids: Int32Array, panes: PaneNumbers): void
   encode(id: number, writer: ByteWriter): void

@@ -6,7 +6,7 @@
 import type { Batch } from '../batch.ts'
 import type { ByteReader, ByteWriter } from '../bytes.ts'
 import { murmur2 } from '../hash.ts'
-import { type Aggregate, numberColumn, type PaneWindow } from './aggregate.ts'
+import { type Aggregate, type KeyLines, numberColumn, type PaneWindow } from './aggregate.ts'
 import { Slab } from './slab.ts'
 
 /** Beyond this the list forgets the smallest (second, hash): a count of 64 means "64 or more". Bounds state per key. */
@@ -15,6 +15,9 @@ const LIST = 64
 const HEAD = 2
 /** A first block has 64 bytes: seven pairs. */
 const FIRST = 16
+const FIRST_PAIRS = (FIRST - HEAD) / 2
+/** Differences of seconds below this, less a window's length, are exact in 32 bits: 63 years. */
+const WRAP = 2_000_000_000
 /** Rows whose blocks are touched ahead of their update. */
 const AHEAD = 256
 
@@ -22,11 +25,16 @@ export class DistinctList implements Aggregate {
   readonly features
   private readonly of: string
   private readonly time: string
-  private readonly seconds: Float64Array
-  private readonly counts: Int32Array
+  /** Seconds of each window, filled up with empty ones to a multiple of four. */
+  private readonly limits: Int32Array
   private readonly slab = new Slab((words) => new Int32Array(words))
-  /** Start of each key's block; 0: it has none. */
+  /** Start of each key's block, at id * stride + at; 0: it has none. */
   private places = new Int32Array(0)
+  private stride = 1
+  private at = 0
+  /** Of all seconds in the lists. */
+  private earliest = Infinity
+  private latest = -Infinity
   /** Keeps the look-ahead pass from being optimised away. */
   touched = 0
 
@@ -34,17 +42,18 @@ export class DistinctList implements Aggregate {
     this.of = of
     this.time = time
     this.features = windows.map((w) => ({ name: name + w.name, windowMs: w.paneMs * w.panes }))
-    this.seconds = Float64Array.from(windows, (w) => (w.paneMs * w.panes) / 1000)
-    this.counts = new Int32Array(windows.length)
-    if (this.seconds.some((seconds, w) => w > 0 && seconds < this.seconds[w - 1])) {
-      throw new Error(`'${name}': windows are listed from the shortest to the longest`)
-    }
+    this.limits = new Int32Array(Math.ceil(windows.length / 4) * 4)
+    windows.forEach(({ paneMs, panes }, w) => (this.limits[w] = Math.ceil((paneMs * panes) / 1000)))
   }
 
-  grow(capacity: number): void {
-    const places = new Int32Array(capacity)
-    places.set(this.places)
-    this.places = places
+  grow(_capacity: number, lines: KeyLines, at: number): void {
+    this.places = lines.words
+    this.stride = lines.stride
+    this.at = at
+  }
+
+  private place(id: number): number {
+    return this.places[id * this.stride + this.at]
   }
 
   feed(batch: Batch, ids: Int32Array): void {
@@ -56,47 +65,72 @@ export class DistinctList implements Aggregate {
     }
   }
 
-  /** Touches the first two lines of the rows' blocks, so that cache misses of different rows overlap. */
+  /** Touches the rows' blocks, so that cache misses of different rows overlap: the first lines, then those behind them. */
   private lookAhead(selection: Int32Array, ids: Int32Array, from: number, to: number): void {
-    const { places, slab } = this
-    for (let i = from; i < to; i++) if (places[ids[selection[i]]] === 0) this.begin(ids[selection[i]])
-    const { words } = slab
+    const { places, slab, stride, at: own } = this
     let touched = 0
-    for (let i = from; i < to; i++) touched += words[places[ids[selection[i]]]] + words[places[ids[selection[i]]] + 16]
+    for (let i = from; i < to; i++) if (places[ids[selection[i]] * stride + own] === 0) this.begin(ids[selection[i]])
+    const { words } = slab
+    for (let i = from; i < to; i++) touched += words[places[ids[selection[i]] * stride + own]]
+    for (let i = from; i < to; i++) {
+      const base = places[ids[selection[i]] * stride + own]
+      if (words[base] > FIRST_PAIRS) touched += words[base + FIRST]
+    }
     this.touched = touched
   }
 
   private feedRows(batch: Batch, from: number, to: number, ids: Int32Array, out: readonly Float64Array[]): void {
-    const { counts, seconds, places } = this
+    const { places, stride, at: own } = this
     const { selection } = batch
     const { bytes, offsets, lengths } = batch.text(this.of)
     const time = batch.number(this.time)
-    const windows = out.length
     for (let i = from; i < to; i++) {
       const row = selection[i]
       const second = Math.floor(time[row] / 1000)
       if (lengths[row] >= 0) this.see(ids[row], murmur2(bytes, offsets[row], lengths[row]), second)
-      const { words } = this.slab
-      const base = places[ids[row]]
-      counts.fill(0)
-      // Every value counts in the shortest window that holds it; the longer ones hold it too.
-      const end = base + HEAD + words[base] * 2
+      if (this.latest - this.earliest < WRAP) this.count(places[ids[row] * stride + own], second, row, out)
+      else this.countWide(places[ids[row] * stride + own], second, row, out)
+    }
+  }
+
+  /** Values per window, four windows at a time and without a branch: which values a window holds is never foreseen. */
+  private count(base: number, second: number, row: number, out: readonly Float64Array[]): void {
+    const { words } = this.slab
+    const { limits } = this
+    const end = base + HEAD + words[base] * 2
+    for (let w = 0; w < out.length; w += 4) {
+      const [s0, s1, s2, s3] = [limits[w], limits[w + 1], limits[w + 2], limits[w + 3]]
+      let [c0, c1, c2, c3] = [0, 0, 0, 0]
       for (let at = base + HEAD + 1; at < end; at += 2) {
-        const age = second - (words[at] >>> 0)
-        for (let w = 0; w < windows; w++) {
-          if (age >= seconds[w]) continue
-          counts[w]++
-          break
-        }
+        const age = (second - words[at]) | 0
+        c0 += (age - s0) >>> 31
+        c1 += (age - s1) >>> 31
+        c2 += (age - s2) >>> 31
+        c3 += (age - s3) >>> 31
       }
-      let sum = 0
-      for (let w = 0; w < windows; w++) out[w][row] = sum += counts[w]
+      out[w][row] = c0
+      if (w + 1 < out.length) out[w + 1][row] = c1
+      if (w + 2 < out.length) out[w + 2][row] = c2
+      if (w + 3 < out.length) out[w + 3][row] = c3
+    }
+  }
+
+  /** The same for times so far apart that their difference in seconds does not fit 32 bits. */
+  private countWide(base: number, second: number, row: number, out: readonly Float64Array[]): void {
+    const { words } = this.slab
+    const end = base + HEAD + words[base] * 2
+    for (let w = 0; w < out.length; w++) {
+      let count = 0
+      for (let at = base + HEAD + 1; at < end; at += 2) if (second - (words[at] >>> 0) < this.limits[w]) count++
+      out[w][row] = count
     }
   }
 
   private see(id: number, hash: number, second: number): void {
+    if (second < this.earliest) this.earliest = second
+    if (second > this.latest) this.latest = second
     let { words } = this.slab
-    let base = this.places[id]
+    let base = this.place(id)
     const size = words[base]
     const end = base + HEAD + size * 2
     for (let at = base + HEAD; at < end; at += 2) {
@@ -108,7 +142,7 @@ export class DistinctList implements Aggregate {
       if (size === words[base + 1]) {
         this.widen(id)
         words = this.slab.words
-        base = this.places[id]
+        base = this.place(id)
       }
       words[base + HEAD + size * 2] = hash
       words[base + HEAD + size * 2 + 1] = second
@@ -125,13 +159,13 @@ export class DistinctList implements Aggregate {
 
   private begin(id: number): void {
     const base = this.slab.take(FIRST)
-    this.slab.words[base + 1] = (FIRST - HEAD) / 2
-    this.places[id] = base
+    this.slab.words[base + 1] = FIRST_PAIRS
+    this.places[id * this.stride + this.at] = base
   }
 
   /** Doubles the block of a key. */
   private widen(id: number): void {
-    const from = this.places[id]
+    const from = this.place(id)
     const size = HEAD + this.slab.words[from + 1] * 2
     // 7, 15, 31 pairs, then the whole list.
     const larger = size < 64 ? size * 2 : this.slab.sizeFor(HEAD + LIST * 2)
@@ -139,13 +173,13 @@ export class DistinctList implements Aggregate {
     const { words } = this.slab
     words.copyWithin(to, from, from + size)
     words[to + 1] = (larger - HEAD) / 2
-    this.places[id] = to
+    this.places[id * this.stride + this.at] = to
     this.slab.give(from, size)
   }
 
   encode(id: number, writer: ByteWriter): void {
     const { words } = this.slab
-    const base = this.places[id]
+    const base = this.place(id)
     const size = base === 0 ? 0 : words[base]
     writer.varint(size)
     for (let k = 0; k < size; k++) {
@@ -155,13 +189,18 @@ export class DistinctList implements Aggregate {
   }
 
   decode(id: number, reader: ByteReader): void {
-    if (this.places[id] === 0) this.begin(id)
+    if (this.place(id) === 0) this.begin(id)
     const size = reader.varint()
-    while (size > this.slab.words[this.places[id] + 1]) this.widen(id)
+    while (size > this.slab.words[this.place(id) + 1]) this.widen(id)
     const { words } = this.slab
-    const base = this.places[id]
+    const base = this.place(id)
     words[base] = size
-    for (let k = 0; k < size * 2; k++) words[base + HEAD + k] = reader.int32()
+    for (let k = 0; k < size; k++) {
+      words[base + HEAD + k * 2] = reader.int32()
+      const second = (words[base + HEAD + k * 2 + 1] = reader.int32()) >>> 0
+      if (second < this.earliest) this.earliest = second
+      if (second > this.latest) this.latest = second
+    }
   }
 }
 

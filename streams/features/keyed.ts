@@ -9,7 +9,7 @@ import { ByteReader, ByteWriter } from '../bytes.ts'
 import { KeyIndex, type KeySlices } from '../keys.ts'
 import type { OperatorSpec, TaskContext } from '../operator.ts'
 import type { DeltaBuilder, Missing, Store } from '../store.ts'
-import { type Aggregate, numberPanes, type PaneNumbers, type PaneWindow } from './aggregate.ts'
+import { type Aggregate, KeyLines, numberPanes, type PaneNumbers, type PaneWindow } from './aggregate.ts'
 import { DistinctList } from './distinct.ts'
 import { FoldCell, type Fold } from './fold.ts'
 import { PaneLists } from './panes.ts'
@@ -77,7 +77,7 @@ class FeatureTable implements Store {
   private readonly aggregates: readonly Aggregate[]
   private readonly index = new KeyIndex(4096)
   private capacity = 0
-  private dirty = new Uint8Array(0)
+  private readonly lines: KeyLines
   private changed = new Int32Array(4096)
   private changes = 0
   private ids = new Int32Array(0)
@@ -93,6 +93,7 @@ class FeatureTable implements Store {
     this.spec = spec
     this.context = context
     this.aggregates = aggregatesOf(spec)
+    this.lines = new KeyLines(this.aggregates.length)
   }
 
   load(state: TaskState): Promise<void> {
@@ -135,10 +136,11 @@ class FeatureTable implements Store {
     const batch = this.only(all)
     numberPanes(batch, batch.number(this.spec.time), this.spec.windows, this.panes)
     const { ids } = this
+    const { words, stride } = this.lines
     for (let i = 0; i < batch.count; i++) {
       const id = ids[batch.selection[i]]
       if (id < 0) throw new Error(`features '${this.name}': row ${batch.selection[i]} has a key that was not declared`)
-      if (this.dirty[id] === 0) this.mark(id)
+      if (words[id * stride] === 0) this.mark(id)
     }
     for (const aggregate of this.aggregates) aggregate.feed(batch, ids, this.panes)
     this.blankCoarse(batch)
@@ -149,7 +151,7 @@ class FeatureTable implements Store {
     const writer = new ByteWriter()
     for (let i = 0; i < this.changes; i++) {
       const id = this.changed[i]
-      this.dirty[id] = 0
+      this.lines.words[id * this.lines.stride] = 0
       for (const aggregate of this.aggregates) aggregate.encode(id, writer)
       if (writer.length > MAX_ENTRY_BYTES)
         throw new Error(`features '${this.name}': ${writer.length} bytes for one key`)
@@ -217,16 +219,14 @@ class FeatureTable implements Store {
     const id = this.index.intern(this.keys.bytes, this.keys.offsets[row], this.keys.lengths[row])
     if (id >= this.capacity) {
       this.capacity = Math.max(4096, this.capacity * 2)
-      for (const aggregate of this.aggregates) aggregate.grow(this.capacity)
-      const dirty = new Uint8Array(this.capacity)
-      dirty.set(this.dirty)
-      this.dirty = dirty
+      this.lines.grow(this.capacity)
+      this.aggregates.forEach((aggregate, i) => aggregate.grow(this.capacity, this.lines, i + 1))
     }
     return id
   }
 
   private mark(id: number): void {
-    this.dirty[id] = 1
+    this.lines.words[id * this.lines.stride] = 1
     if (this.changes === this.changed.length) {
       const larger = new Int32Array(this.changed.length * 2)
       larger.set(this.changed)

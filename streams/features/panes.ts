@@ -10,7 +10,7 @@
 
 import type { Batch } from '../batch.ts'
 import type { ByteReader, ByteWriter } from '../bytes.ts'
-import { type Aggregate, codeColumn, numberColumn, type PaneNumbers, type PaneWindow } from './aggregate.ts'
+import { type Aggregate, codeColumn, type KeyLines, numberColumn, type PaneNumbers, type PaneWindow } from './aggregate.ts'
 import { Slab } from './slab.ts'
 
 const LIMIT = 2 ** 53
@@ -39,8 +39,12 @@ export class PaneLists implements Aggregate {
   private readonly slab = new Slab((words) => new Float64Array(words))
   private words = this.slab.words
   private ints = new Int32Array(this.words.buffer)
-  /** Start of each key's block; 0: it has none. */
+  /** Start of each key's block, at id * stride + at; 0: it has none. */
   private places = new Int32Array(0)
+  private stride = 1
+  private at = 0
+  /** Scratch: the blocks of the rows that are looked ahead. */
+  private readonly bases = new Int32Array(AHEAD)
   /** Scratch: the ring capacities of the block that is being made. */
   private readonly capacities: Int32Array
   /** Keeps the look-ahead pass from being optimised away. */
@@ -54,10 +58,14 @@ export class PaneLists implements Aggregate {
     if (windows.some(({ panes }) => panes > 256)) throw new Error(`'${name}': a window has at most 256 panes`)
   }
 
-  grow(capacity: number): void {
-    const places = new Int32Array(capacity)
-    places.set(this.places)
-    this.places = places
+  grow(_capacity: number, lines: KeyLines, at: number): void {
+    this.places = lines.words
+    this.stride = lines.stride
+    this.at = at
+  }
+
+  private place(id: number): number {
+    return this.places[id * this.stride + this.at]
   }
 
   feed(batch: Batch, ids: Int32Array, panes: PaneNumbers): void {
@@ -76,17 +84,20 @@ export class PaneLists implements Aggregate {
 
   /** Touches the header and the newest pairs of the rows' blocks, so that cache misses of different rows overlap. */
   private lookAhead(selection: Int32Array, ids: Int32Array, from: number, to: number): void {
-    const { places, windows } = this
-    for (let i = from; i < to; i++) if (places[ids[selection[i]]] === 0) this.begin(ids[selection[i]])
+    const { places, windows, stride, at: own, bases } = this
+    for (let i = from; i < to; i++) if (places[ids[selection[i]] * stride + own] === 0) this.begin(ids[selection[i]])
     const { words, ints } = this
     let touched = 0
-    for (let i = from; i < to; i++) touched += ints[(places[ids[selection[i]]] + 1) * 2]
+    for (let i = from; i < to; i++) {
+      const base = places[ids[selection[i]] * stride + own]
+      bases[i - from] = base
+      touched += ints[(base + 1) * 2]
+    }
     for (let w = 0; w < windows.length; w++) {
-      for (let i = from; i < to; i++) {
-        const base = places[ids[selection[i]]]
-        const at = (base + w * 2 + 1) * 2
+      for (let i = 0; i < to - from; i++) {
+        const at = (bases[i] + w * 2 + 1) * 2
         const last = head(ints[at]) + size(ints[at]) - 1
-        touched += words[base + ring(ints[at + 1]) + (last & mask(ints[at + 1])) * 2]
+        touched += words[bases[i] + ring(ints[at + 1]) + (last & mask(ints[at + 1])) * 2]
       }
     }
     this.touched = touched
@@ -102,7 +113,7 @@ export class PaneLists implements Aggregate {
     amounts: Float64Array | null,
     saturated: Uint8Array | null,
   ): void {
-    const { places } = this
+    const { places, stride, at: own } = this
     const { selection } = batch
     const { panes } = this.windows[w]
     const out = numberColumn(batch, this.features[w].name)
@@ -111,7 +122,7 @@ export class PaneLists implements Aggregate {
       const row = selection[i]
       const pane = index[row]
       const amount = amounts === null ? 1 : amounts[row]
-      const total = places[ids[row]] + w * 2
+      const total = places[ids[row] * stride + own] + w * 2
       const at = (total + 1) * 2
       let first = head(ints[at])
       let filled = size(ints[at])
@@ -142,7 +153,7 @@ export class PaneLists implements Aggregate {
           words = this.words
           ints = this.ints
           sum += amount
-          words[places[ids[row]] + w * 2] = sum < LIMIT ? sum : NaN
+          words[places[ids[row] * stride + own] + w * 2] = sum < LIMIT ? sum : NaN
           out[row] = this.read(ids[row], w, saturated, row)
           continue
         }
@@ -165,7 +176,7 @@ export class PaneLists implements Aggregate {
   /** The total at the newest pane; one that was lost beyond 2^53 is added up anew. */
   private read(id: number, w: number, saturated: Uint8Array | null, row: number): number {
     const { words } = this
-    const total = this.places[id] + w * 2
+    const total = this.place(id) + w * 2
     if (words[total] === words[total]) return words[total]
     const sum = this.held(id, w, Infinity)
     if (sum < LIMIT) words[total] = sum
@@ -183,7 +194,7 @@ export class PaneLists implements Aggregate {
       const at = i > 0 ? this.pair(id, w, i - 1) : -1
       if (at >= 0 && this.words[at] === pane) this.words[at + 1] = Math.min(this.words[at + 1] + amount, LIMIT)
       else this.insert(id, w, i, pane, amount)
-      const total = this.places[id] + w * 2
+      const total = this.place(id) + w * 2
       const sum = this.words[total] + amount
       this.words[total] = sum < LIMIT ? sum : NaN
     }
@@ -205,12 +216,12 @@ export class PaneLists implements Aggregate {
   }
 
   private filled(id: number, w: number): number {
-    return size(this.ints[(this.places[id] + w * 2 + 1) * 2])
+    return size(this.ints[(this.place(id) + w * 2 + 1) * 2])
   }
 
   /** Where pair `i` of a window stands, the oldest being 0. */
   private pair(id: number, w: number, i: number): number {
-    const base = this.places[id]
+    const base = this.place(id)
     const at = (base + w * 2 + 1) * 2
     return base + ring(this.ints[at + 1]) + ((head(this.ints[at]) + i) & mask(this.ints[at + 1])) * 2
   }
@@ -218,7 +229,7 @@ export class PaneLists implements Aggregate {
   /** Puts a pair in front of pair `i`. */
   private insert(id: number, w: number, i: number, pane: number, value: number): void {
     const filled = this.filled(id, w)
-    if (filled > mask(this.ints[(this.places[id] + w * 2 + 1) * 2 + 1])) this.widen(id, w)
+    if (filled > mask(this.ints[(this.place(id) + w * 2 + 1) * 2 + 1])) this.widen(id, w)
     for (let k = filled; k > i; k--) {
       const [from, to] = [this.pair(id, w, k - 1), this.pair(id, w, k)]
       this.words[to] = this.words[from]
@@ -227,12 +238,12 @@ export class PaneLists implements Aggregate {
     const at = this.pair(id, w, i)
     this.words[at] = pane
     this.words[at + 1] = Math.min(value, LIMIT)
-    this.ints[(this.places[id] + w * 2 + 1) * 2] += 1 << 8
+    this.ints[(this.place(id) + w * 2 + 1) * 2] += 1 << 8
   }
 
   private begin(id: number): void {
     this.capacities.fill(FIRST)
-    this.places[id] = this.takeBlock()
+    this.places[id * this.stride + this.at] = this.takeBlock()
   }
 
   /** A block whose rings have `capacities` (powers of two). */
@@ -261,7 +272,7 @@ export class PaneLists implements Aggregate {
 
   /** Doubles the room of one window: the key moves into another block. */
   private widen(id: number, widened: number): void {
-    const from = this.places[id]
+    const from = this.place(id)
     const { capacities } = this
     for (let w = 0; w < capacities.length; w++) capacities[w] = mask(this.ints[(from + w * 2 + 1) * 2 + 1]) + 1
     const given = this.blockSize()
@@ -282,7 +293,7 @@ export class PaneLists implements Aggregate {
         words[written + i * 2 + 1] = words[pair + 1]
       }
     }
-    this.places[id] = to
+    this.places[id * this.stride + this.at] = to
     this.slab.give(from, given)
   }
 
@@ -291,7 +302,7 @@ export class PaneLists implements Aggregate {
     const { words } = this
     for (let w = 0; w < this.windows.length; w++) {
       const { panes } = this.windows[w]
-      const filled = this.places[id] === 0 ? 0 : this.filled(id, w)
+      const filled = this.place(id) === 0 ? 0 : this.filled(id, w)
       const newest = filled === 0 ? 0 : words[this.pair(id, w, filled - 1)]
       writer.varint(newest)
       let some = 0
@@ -311,7 +322,7 @@ export class PaneLists implements Aggregate {
   }
 
   decode(id: number, reader: ByteReader): void {
-    if (this.places[id] === 0) this.begin(id)
+    if (this.place(id) === 0) this.begin(id)
     for (let w = 0; w < this.windows.length; w++) {
       const { panes } = this.windows[w]
       const newest = reader.varint()
@@ -327,7 +338,7 @@ export class PaneLists implements Aggregate {
         this.insert(id, w, i, pane, value)
         total += value
       })
-      this.words[this.places[id] + w * 2] = total < LIMIT ? total : NaN
+      this.words[this.place(id) + w * 2] = total < LIMIT ? total : NaN
     }
   }
 }
