@@ -45,7 +45,8 @@ export function check(
     else if ('known' in one) {
       const lengths = one.present === undefined ? null : column(frame, one.present, 'text').lengths
       known(column(frame, one.known, 'code').values, lengths, selection, count, dead, mark)
-    } else if ('capitals' in one) capitals(one.length, column(frame, one.capitals, 'text'), selection, count, dead, mark)
+    } else if ('capitals' in one)
+      capitals(one.length, column(frame, one.capitals, 'text'), selection, count, dead, mark)
     else {
       const unless = 'unless' in one ? one.unless : null
       const codes = unless === null ? null : column(frame, unless.code, 'code').values

@@ -10,7 +10,14 @@
 
 import type { Batch } from '../batch.ts'
 import type { ByteReader, ByteWriter } from '../bytes.ts'
-import { type Aggregate, codeColumn, type KeyLines, numberColumn, type PaneNumbers, type PaneWindow } from './aggregate.ts'
+import {
+  type Aggregate,
+  codeColumn,
+  type KeyLines,
+  numberColumn,
+  type PaneNumbers,
+  type PaneWindow,
+} from './aggregate.ts'
 import { Slab } from './slab.ts'
 
 const LIMIT = 2 ** 53
