@@ -117,7 +117,7 @@ export class Worker {
       changed: (status) => {
         const { phase, error } = status
         // The task itself tells how it goes; what becomes of it then is known here.
-        if (phase === 'waiting' || phase === 'fenced' || phase === 'halted') rest.observer?.phase(name, phase, error)
+        if (phase !== 'recovering' && phase !== 'running') rest.observer?.phase(name, phase, error)
         changed?.(name, status)
       },
       halted: (error) => this.#halt(error),

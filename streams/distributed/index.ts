@@ -47,6 +47,11 @@ export interface DistributedBackend extends Backend {
 }
 
 const CLIENT = 'sluice'
+/**
+ * A server that takes longer is away (a half-open link, a suspended process): without a limit a task would wait for it for
+ * ever and never be recovered. Longer than the largest delta (0.2 s) and a takeover's longest list on a loaded machine.
+ */
+const ANSWER_MS = 10_000
 
 /**
  * Connects, and refuses what would lose data silently.
@@ -56,6 +61,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   const { brokers, prefix, tls, sasl } = options
   const cluster = new Cluster({ brokers, clientId: CLIENT, tls, sasl })
   const redis = new Redis(options.redis, {
+    commandTimeout: ANSWER_MS,
     ...options.redisOptions,
     lazyConnect: true,
     protocol: 2,

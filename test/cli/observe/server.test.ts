@@ -6,8 +6,9 @@ import { topics } from '../../../schemas/topics.ts'
 import { CodedError } from '../../../streams/errors.ts'
 import { openMemory } from '../../../streams/memory/index.ts'
 import type { TestDriver } from '../../../streams/testing.ts'
+import { Worker } from '../../../streams/worker.ts'
 import { freePort } from '../../services/cache.ts'
-import { input, lineOn, send } from '../../streams/distributed-child/line.ts'
+import { input, lineOn, lineTasks, send } from '../../streams/distributed-child/line.ts'
 import { quiet } from './quiet.ts'
 
 let observation: Observation
@@ -120,6 +121,25 @@ describe('a process that is watched', () => {
     observation.observer.phase(others[1].name, 'fenced', new CodedError('SLUICE_FENCED', others[1].name))
     expect(await asked('/ready')).toMatchObject({ status: 200, report: { reasons: [] } })
     expect((await observation.metrics()).text).toContain(`sluice_fenced_total{task="${others[1].name}"} 1`)
+  })
+
+  it('forgets a task that was given up while it waited to be tried again', async () => {
+    const backend = openMemory({
+      watch: ({ step, who }) => (step === 'before-append' && who === 'payments-0' ? 'lost' : undefined),
+    })
+    driver = lineOn(backend)
+    await driver.create()
+    await send(driver, input(), 0, 1000)
+    const worker = new Worker({ ...lineTasks(backend), observer: observation.observer, pauseMs: 60_000 })
+    observation.attach({ backend, spare, tasks: () => worker.running.values(), halted: () => worker.halted })
+    await worker.start()
+    const failing = (): boolean =>
+      observation.health().tasks.some(({ task, code }) => task === 'payments-0' && code !== null)
+    while (!failing()) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect((await asked('/ready')).status).toBe(503)
+    await worker.stop()
+    expect((await asked('/ready')).report.tasks.map(({ state }) => state)).toEqual(['stopped', 'stopped', 'stopped'])
+    expect((await asked('/ready')).status).toBe(200)
   })
 
   it('is not ready while a service does not answer, and healthy all the same', async () => {
