@@ -98,11 +98,11 @@ export interface ProduceAnswer {
   readonly baseOffset: number
 }
 
-/** Produce v12, acks = all: one batch per partition, within the transaction of a transactional id. */
-export const produce = createAPI<[string, number, readonly ProducePart[]], ProduceAnswer[]>(
+/** Produce v12, acks = all: one batch per partition, within the transaction of a transactional id; null: in none. */
+export const produce = createAPI<[string | null, number, readonly ProducePart[]], ProduceAnswer[]>(
   0,
   12,
-  (transactionalId: string, timeoutMs: number, parts: readonly ProducePart[]) =>
+  (transactionalId: string | null, timeoutMs: number, parts: readonly ProducePart[]) =>
     Writer.create()
       .appendString(transactionalId)
       .appendInt16(-1)
