@@ -2,7 +2,9 @@
 
 import { benchEmbedded, embeddedText } from '../bench/embedded.ts'
 import { httpBench, httpTable } from '../bench/http.ts'
+import { benchKafka, kafkaText } from '../bench/kafka.ts'
 import { benchKernel, kernelText } from '../bench/kernel.ts'
+import { benchPayments, paymentsText } from '../bench/payments.ts'
 import { exitCodes, print, printJson, say } from './output.ts'
 
 export interface BenchOptions {
@@ -34,4 +36,20 @@ export async function http({ seconds, json }: { seconds: number; json?: boolean 
   if (json === true) printJson(rates)
   else print(httpTable(rates))
   return exitCodes.ok
+}
+
+/** pay-1 on one broker: ours against Kafka Streams, in turn. */
+export async function kafka(options: BenchOptions & { faults?: boolean; only?: string }): Promise<number> {
+  const result = await benchKafka({ ...options, say })
+  if (options.json === true) printJson(result)
+  else print(kafkaText(result))
+  return result.oracle === 'equal' ? exitCodes.ok : exitCodes.failed
+}
+
+/** The shipped line on Kafka and Redis, and what its state costs Redis. */
+export async function payments(options: BenchOptions): Promise<number> {
+  const result = await benchPayments({ ...options, say })
+  if (options.json === true) printJson(result)
+  else print(paymentsText(result))
+  return result.oracle === 'equal' ? exitCodes.ok : exitCodes.failed
 }

@@ -151,6 +151,8 @@ const bench = program
 for (const [name, about] of [
   ['kernel', 'the payments line as shipped, without I/O, beside a yardstick of columns'],
   ['embedded', 'from the log on disk to committed state, outputs and rows in ClickHouse'],
+  ['kafka', 'the workload pay-1 on Kafka and Redis, against Kafka Streams on the same broker (docs/peers.md)'],
+  ['payments', 'the payments line as shipped on Kafka and Redis, and what its state costs Redis'],
 ] as const) {
   const command = bench
     .command(name)
@@ -159,6 +161,10 @@ for (const [name, about] of [
     .addOption(new Option('--rounds <n>', 'rounds that count').argParser(whole(1, 100)))
     .addOption(jsonOption())
   if (name === 'kernel') command.option('--stages', 'also say where the CPU goes')
+  if (name === 'kafka') {
+    command.option('--faults', 'also catching up with 10 s of grace, and kill -9 over old data')
+    command.addOption(new Option('--only <name>', 'ours alone, without Kafka Streams').choices(['sluice']))
+  }
   command.action(run(async () => (await import('./bench.ts'))[name]))
 }
 bench

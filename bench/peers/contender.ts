@@ -30,8 +30,8 @@ export interface Contender {
   /** How long its settlement windows wait for late payments. */
   readonly graceMs: number
   readonly outputs: (run: string) => OutputTopics
-  /** Topics that it does not make by itself. */
-  readonly topics: (run: string) => readonly { readonly name: string; readonly partitions: number }[]
+  /** Before it is started: topics that it does not make by itself. */
+  prepare(context: RunContext): Promise<void>
   spawn(context: RunContext): ChildProcess
   /** Input records of which it has committed the results. */
   committed(context: RunContext): Promise<number>
@@ -59,7 +59,7 @@ export function sluiceContender(graceMs: number, task: WorkerRun['task'] = {}): 
     title: `Sluice, one worker process, state on Redis, grace ${graceMs / 1000} s`,
     graceMs,
     outputs,
-    topics: () => [],
+    prepare: () => Promise.resolve(),
     spawn: (context) => spawnWorker(runOf(context)),
     async committed(context) {
       const tasks = tasksOf(runOf(context)).filter(({ at }) => at.topic === context.input)
@@ -89,7 +89,8 @@ export function streamsContender(name: string, form: StreamsForm, graceMs: numbe
     title: `Kafka Streams 4.3.1, ${stores}, dedup ${dedup}, velocity ${velocity}, grace ${graceMs / 1000} s`,
     graceMs,
     outputs,
-    topics: (run) => Object.values(outputs(run)).map((topic) => ({ name: topic, partitions: 4 })),
+    prepare: ({ backend, run, partitions }) =>
+      backend.log.createTopics(Object.values(outputs(run)).map((name) => ({ name, partitions }))),
     spawn({ services, run, input }) {
       // Started again after a kill it finds its state where it was.
       const state = states.get(run) ?? mkdtempSync(join(tmpdir(), 'sluice-bench-streams-'))

@@ -5,6 +5,7 @@
 
 import type { ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { openDistributed } from '../../streams/distributed/index.ts'
 import type { Cluster } from '../../streams/distributed/wire/cluster.ts'
 import { deleteTopics } from './broker.ts'
@@ -43,6 +44,8 @@ export interface RunResult {
   readonly startSeconds: number
   /** Redis from the first record until nothing more is written behind. */
   readonly redisMicrosPerEvent: number | null
+  /** Bytes that Redis was sent meanwhile. */
+  readonly redisBytesPerEvent: number | null
   /** From the kill to the first commit after it. */
   readonly recoverySeconds: number | null
   readonly differences: readonly string[]
@@ -71,7 +74,7 @@ export async function runOnce(options: RunOptions): Promise<RunResult> {
   })
   const context: RunContext = { services, cluster, backend, run, input, partitions }
   try {
-    await backend.log.createTopics(contender.topics(run))
+    await contender.prepare(context)
     const measured = await measure(options, context)
     return { ...measured, differences: await options.check(context) }
   } finally {
@@ -97,6 +100,7 @@ async function measure(options: RunOptions, context: RunContext): Promise<Omit<R
   try {
     await worker.first
     const samples = [{ ...(await sample()), committed: 0 }]
+    const bytes = await bytesSentTo(services.redis)
     const startSeconds = (samples[0].at - spawnedAt) / 1000
     const killAt = options.killAfterS === undefined ? Infinity : samples[0].at + options.killAfterS * 1000
     let killed: { at: number; committed: number } | null = null
@@ -132,12 +136,20 @@ async function measure(options: RunOptions, context: RunContext): Promise<Omit<R
       secondHalf: shareOf(half === last ? samples[0] : half, last),
       peakBytes,
       startSeconds,
+      redisBytesPerEvent: ((await bytesSentTo(services.redis)) - bytes) / events,
       redisMicrosPerEvent: redis === null || redisBefore === null ? null : (redis - redisBefore) / events,
       recoverySeconds,
     }
   } finally {
     await worker.end('SIGKILL')
   }
+}
+
+async function bytesSentTo(url: string): Promise<number> {
+  const redis = new Redis(url)
+  const text = await redis.info('stats')
+  redis.disconnect()
+  return Number(/^total_net_input_bytes:(\d+)/m.exec(text)?.[1])
 }
 
 function shareOf(from: Sample, to: Sample): Share {

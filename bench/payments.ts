@@ -1,0 +1,223 @@
+/**
+ * `sluice bench payments`: the shipped payments line on Kafka and Redis, one partition, over an input that is there, in one
+ * worker process; every decision and obligation checked against the oracle. And what its state costs Redis, by how long
+ * changes are gathered before they are written behind.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { topics } from '../schemas/topics.ts'
+import type { Append } from '../streams/backend.ts'
+import { openDistributed } from '../streams/distributed/index.ts'
+import { splitBatches } from '../streams/embedded/batches.ts'
+import type { Cluster } from '../streams/distributed/wire/cluster.ts'
+import { clusterOf, withServices } from './kafka.ts'
+import { machine, round, spread, type Spread } from './measure.ts'
+import { judgeTraffic, type Findings } from './oracle.ts'
+import { append } from './peers/broker.ts'
+import { spawnWorker, type Contender, type RunContext } from './peers/contender.ts'
+import { runOnce, type RunResult } from './peers/run.ts'
+import type { BenchServices } from './peers/services.ts'
+import { tasksOf, topicPrefixOf, topicsOf, type WorkerRun } from './peers/worker.ts'
+import { defaultTraffic, prepareTraffic, type Traffic } from './traffic.ts'
+import { differences, WrittenReader } from './written.ts'
+
+export interface PaymentsBenchOptions {
+  readonly events?: number
+  readonly rounds?: number
+  readonly say?: (text: string) => void
+}
+
+/** What Redis takes when changes of so many entries are written at once. */
+export interface StateCost {
+  readonly deltaEntries: number
+  readonly redisBytesPerPayment: number | null
+  readonly redisMicrosPerPayment: number | null
+  readonly paymentsPerSecond: number
+}
+
+export interface PaymentsBenchResult {
+  readonly name: 'payments'
+  readonly machine: string
+  readonly events: number
+  readonly rounds: number
+  readonly eventsPerSecond: Spread
+  readonly cpuMicrosPerEvent: Spread
+  readonly secondHalf: { readonly eventsPerSecond: Spread; readonly cpuMicrosPerEvent: Spread }
+  readonly brokerCpuMicrosPerEvent: number | null
+  readonly redisCpuMicrosPerEvent: number | null
+  readonly redisBytesPerEvent: number | null
+  readonly peakMegabytes: number | null
+  readonly state: readonly StateCost[]
+  readonly oracle: 'equal' | 'different'
+  readonly differences: readonly string[]
+}
+
+/** Entries of a delta: the default of a task, and what a slower and a faster writing-behind would gather. */
+const DELTA_ENTRIES = [10_000, 50_000, 250_000]
+
+export function benchPayments(options: PaymentsBenchOptions = {}): Promise<PaymentsBenchResult> {
+  return withServices(async (services) => {
+    const cluster = clusterOf(services)
+    try {
+      return await new PaymentsBench(services, cluster, options).run()
+    } finally {
+      await cluster.close()
+    }
+  })
+}
+
+class PaymentsBench {
+  private readonly services: BenchServices
+  private readonly cluster: Cluster
+  private readonly rounds: number
+  private readonly traffic: Traffic
+  private readonly expected: Findings
+  private readonly say: (text: string) => void
+  private runs = 0
+
+  constructor(services: BenchServices, cluster: Cluster, options: PaymentsBenchOptions) {
+    this.services = services
+    this.cluster = cluster
+    this.rounds = options.rounds ?? 3
+    this.say = options.say ?? (() => undefined)
+    const events = options.events ?? defaultTraffic.events
+    this.say(`preparing ${events} payments, and what the oracle expects`)
+    this.traffic = prepareTraffic({ ...defaultTraffic, events })
+    this.expected = judgeTraffic(this.traffic.fetches)
+  }
+
+  async run(): Promise<PaymentsBenchResult> {
+    const results: RunResult[] = []
+    for (let turn = 0; turn < this.rounds; turn++) {
+      this.say(`round ${turn + 1} of ${this.rounds}`)
+      results.push(await this.one())
+    }
+    const state: StateCost[] = []
+    for (const deltaEntries of DELTA_ENTRIES) {
+      this.say(`deltas of ${deltaEntries} entries`)
+      const { whole, redisMicrosPerEvent, redisBytesPerEvent, differences: wrong } = await this.one({ deltaEntries })
+      if (wrong.length > 0) throw new Error(wrong.join('; '))
+      state.push({
+        deltaEntries,
+        redisBytesPerPayment: redisBytesPerEvent && round(redisBytesPerEvent, 0),
+        redisMicrosPerPayment: redisMicrosPerEvent && round(redisMicrosPerEvent),
+        paymentsPerSecond: Math.round(whole.eventsPerSecond),
+      })
+    }
+    const of = (value: (one: RunResult) => number): Spread => spread(results.map((one) => round(value(one))))
+    const median = (value: (one: RunResult) => number | null): number | null => {
+      const known = results.map(value).filter((one) => one !== null)
+      return known.length === 0 ? null : round(spread(known).median)
+    }
+    const different = [...new Set(results.flatMap((one) => one.differences))]
+    return {
+      name: 'payments',
+      machine: machine(),
+      events: this.traffic.events,
+      rounds: this.rounds,
+      eventsPerSecond: of((one) => Math.round(one.whole.eventsPerSecond)),
+      cpuMicrosPerEvent: of((one) => one.whole.cpuMicrosPerEvent),
+      secondHalf: {
+        eventsPerSecond: of((one) => Math.round(one.secondHalf.eventsPerSecond)),
+        cpuMicrosPerEvent: of((one) => one.secondHalf.cpuMicrosPerEvent),
+      },
+      brokerCpuMicrosPerEvent: median((one) => one.whole.brokerCpuMicrosPerEvent),
+      redisCpuMicrosPerEvent: median((one) => one.redisMicrosPerEvent),
+      redisBytesPerEvent: median((one) => one.redisBytesPerEvent),
+      peakMegabytes: median((one) => one.peakBytes && Math.round(one.peakBytes / 1e6)),
+      state,
+      oracle: different.length === 0 ? 'equal' : 'different',
+      differences: different,
+    }
+  }
+
+  private async one(task: WorkerRun['task'] = {}): Promise<RunResult> {
+    const { services, cluster, traffic, expected } = this
+    const run = `bench-payments-${process.pid}-${this.runs++}`
+    const { brokers, redis } = services
+    const given: WorkerRun = { brokers, redis, run, partitions: 1, work: { kind: 'payments' }, task }
+    const input = topicPrefixOf(given) + topics.transactions.name
+    const result = await runOnce({
+      services,
+      cluster,
+      contender: lineContender(given, traffic),
+      run,
+      input,
+      partitions: 1,
+      // Every payment and every tick.
+      events: traffic.end,
+      check: async () => differences(await written(given), expected),
+    })
+    const { whole, secondHalf } = result
+    this.say(
+      `  ${Math.round(whole.eventsPerSecond)} payments/s, ${whole.cpuMicrosPerEvent.toFixed(2)} us CPU each, ${secondHalf.cpuMicrosPerEvent.toFixed(2)} in the second half; ${result.differences.join('; ') || 'exact'}`,
+    )
+    await sleep(1000)
+    return result
+  }
+}
+
+function lineContender(given: WorkerRun, traffic: Traffic): Contender {
+  const prefix = topicPrefixOf(given)
+  return {
+    name: 'payments',
+    title: 'the payments line, one worker process, state on Redis',
+    graceMs: 0,
+    outputs: () => ({ decisions: `${prefix}decisions`, settlements: `${prefix}settlements` }),
+    async prepare({ backend, cluster }) {
+      await backend.log.createTopics(topicsOf(given).map(({ name }) => ({ name: prefix + name, partitions: 1 })))
+      for (const fetch of traffic.fetches) {
+        for (const { bytes } of splitBatches(fetch, 1)) {
+          await append(cluster, prefix + topics.transactions.name, 0, bytes.slice())
+        }
+      }
+    },
+    spawn: () => spawnWorker(given),
+    async committed({ backend }) {
+      const [{ name }] = tasksOf(given)
+      return (await backend.log.peek(name))?.position ?? 0
+    },
+    async clean({ backend }: RunContext) {
+      for (const { name } of tasksOf(given)) await backend.state.drop(name)
+    },
+  }
+}
+
+/** What the run has written, as a read_committed reader sees it. */
+async function written(given: WorkerRun): Promise<Findings> {
+  const { brokers, redis, run } = given
+  const names = { prefix: run, topicPrefix: topicPrefixOf(given), replicationFactor: 1 }
+  const { log, close } = await openDistributed({ brokers: brokers.split(','), redis, ...names })
+  const reader = new WrittenReader()
+  for (const { name: topic } of [topics.transactionOutcomes, topics.decisions, topics.cyclePartials]) {
+    const { start, end } = await log.bounds({ topic, partition: 0 })
+    for (let offset = start; offset < end;) {
+      const fetched = await log.read({ topic, partition: 0 }, offset, 1 << 20, 0)
+      const append: Append = { topic, partition: 0, batches: fetched.bytes }
+      if (fetched.bytes.length > 0) reader.read([append])
+      if (fetched.nextOffset === offset) break
+      offset = fetched.nextOffset
+    }
+  }
+  await close()
+  return reader.findings()
+}
+
+const range = ({ min, median, max }: Spread): string => `${min} / ${median} / ${max}`
+
+/** The result as text for a terminal. */
+export function paymentsText(result: PaymentsBenchResult): string {
+  const { secondHalf } = result
+  return [
+    `payments line on Kafka and Redis, ${result.events} payments, ${result.rounds} rounds (min / median / max)`,
+    `  payments/s ${range(result.eventsPerSecond)}; second half ${range(secondHalf.eventsPerSecond)}`,
+    `  worker, us CPU per payment ${range(result.cpuMicrosPerEvent)}; second half ${range(secondHalf.cpuMicrosPerEvent)}`,
+    `  broker ${result.brokerCpuMicrosPerEvent ?? '-'} us, Redis ${result.redisCpuMicrosPerEvent ?? '-'} us and ${result.redisBytesPerEvent ?? '-'} bytes per payment; peak ${result.peakMegabytes ?? '-'} MB`,
+    ...result.state.map(
+      ({ deltaEntries, redisBytesPerPayment, redisMicrosPerPayment, paymentsPerSecond }) =>
+        `  deltas of ${deltaEntries} entries: Redis ${redisBytesPerPayment ?? '-'} bytes and ${redisMicrosPerPayment ?? '-'} us per payment, ${paymentsPerSecond} payments/s`,
+    ),
+    `  oracle: ${result.oracle}${result.differences.map((line) => `\n    ${line}`).join('')}`,
+    `  ${result.machine}`,
+  ].join('\n')
+}
