@@ -4,6 +4,7 @@ import { benchEmbedded, embeddedText } from '../bench/embedded.ts'
 import { httpBench, httpTable } from '../bench/http.ts'
 import { benchKafka, kafkaText } from '../bench/kafka.ts'
 import { benchKernel, kernelText } from '../bench/kernel.ts'
+import { benchLatency, latencyText } from '../bench/latency.ts'
 import { benchPayments, paymentsText } from '../bench/payments.ts'
 import { exitCodes, print, printJson, say } from './output.ts'
 
@@ -52,4 +53,17 @@ export async function payments(options: BenchOptions): Promise<number> {
   if (options.json === true) printJson(result)
   else print(paymentsText(result))
   return result.oracle === 'equal' ? exitCodes.ok : exitCodes.failed
+}
+
+/** Open loop at fixed rates: from the intended send to the decision at a read_committed reader. */
+export async function latency(options: {
+  rates: number[]
+  seconds: number
+  only?: string
+  json?: boolean
+}): Promise<number> {
+  const result = await benchLatency({ ...options, say })
+  if (options.json === true) printJson(result)
+  else print(latencyText(result))
+  return result.runs.every(({ missing }) => missing === 0) ? exitCodes.ok : exitCodes.failed
 }

@@ -173,6 +173,18 @@ bench
   .addOption(new Option('--seconds <n>', 'per step').argParser(whole(1, 600)).default(4))
   .addOption(jsonOption())
   .action(run(async () => (await import('./bench.ts')).http))
+bench
+  .command('latency')
+  .description('payments at a fixed rate on Kafka: from the intended send to the decision that a reader sees')
+  .addOption(
+    new Option('--rates <n,n>', 'payments a second, one run each')
+      .argParser((text: string) => text.split(',').map((one) => whole(100)(one)))
+      .default([5000, 10_000]),
+  )
+  .addOption(new Option('--seconds <n>', 'measured, after 10 to warm up').argParser(whole(1, 600)).default(30))
+  .addOption(new Option('--only <name>', 'ours alone, without Kafka Streams').choices(['sluice']))
+  .addOption(jsonOption())
+  .action(run(async () => (await import('./bench.ts')).latency))
 
 program
   .command('verify')

@@ -48,12 +48,12 @@ function addTo<Key>(sums: Map<Key, Sum>, key: Key, minor: number): Sum {
   return sum
 }
 
-export function judgePay1(options: Pay1Options, graceMs: number): Pay1Outputs {
-  const cutoff = cutoffOf(options, graceMs)
+/** What is expected, given how long windows wait for late payments. */
+export function judgePay1(options: Pay1Options): (graceMs: number) => Pay1Outputs {
   const seen = new Map<string, number>()
   const payers = new Map<string, { minutes: Map<number, Sum>; panes: Map<number, Sum> }>()
   const settled = new Map<string, Sum>()
-  const [decisions, settlements] = [new RowDigest(), new RowDigest()]
+  const decisions = new RowDigest()
   let declinedRows = 0
   for (const tx of generatePay1(options)) {
     const before = seen.get(tx.id)
@@ -74,6 +74,15 @@ export function judgePay1(options: Pay1Options, graceMs: number): Pay1Outputs {
     if (declined) declinedRows++
     else addTo(settled, `${tx.payerBank}|${tx.payeeBank}|${tx.currency}|${minute * MINUTE}`, tx.amountMinor)
   }
+  const decided = { decisions: decisions.rows, declined: declinedRows, decisionDigest: decisions.toString() }
+  return (graceMs) => ({ ...decided, ...settlementsOf(settled, cutoffOf(options, graceMs)) })
+}
+
+function settlementsOf(
+  settled: ReadonlyMap<string, Sum>,
+  cutoff: number,
+): Pick<Pay1Outputs, 'settlements' | 'settledCount' | 'settledMinor' | 'settlementDigest'> {
+  const settlements = new RowDigest()
   let [settledCount, settledMinor] = [0, 0]
   for (const [key, { count, minor }] of settled) {
     const cut = key.lastIndexOf('|')
@@ -83,13 +92,5 @@ export function judgePay1(options: Pay1Options, graceMs: number): Pay1Outputs {
     settledMinor += minor
     settlements.add(settlementRow(key.slice(0, cut), start, minor, count))
   }
-  return {
-    decisions: decisions.rows,
-    declined: declinedRows,
-    decisionDigest: decisions.toString(),
-    settlements: settlements.rows,
-    settledCount,
-    settledMinor,
-    settlementDigest: settlements.toString(),
-  }
+  return { settlements: settlements.rows, settledCount, settledMinor, settlementDigest: settlements.toString() }
 }

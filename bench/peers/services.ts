@@ -1,6 +1,7 @@
 /** Kafka and Redis for a measurement: those that the environment names, else the ones that `npm run services` starts. */
 
 import { spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { pidListening } from './processes.ts'
 
@@ -19,12 +20,17 @@ const start = fileURLToPath(new URL('../../test/services/start.ts', import.meta.
 export async function benchServices(): Promise<BenchServices | { readonly missing: string }> {
   const { SLUICE_KAFKA_BROKERS: brokers, SLUICE_REDIS_URL: redis } = process.env
   if (brokers && redis) return given(brokers, redis, async () => undefined)
-  const child = spawn(process.execPath, [start, 'kafka', 'redis'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  // The shell ends them when its fourth descriptor closes: with this process, even when it is killed.
+  const script = '"$@" & services=$!; (read -r _ <&3; kill $services) & wait $services'
+  const child = spawn('bash', ['-c', script, 'bash', process.execPath, start, 'kafka', 'redis'], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+  const [, out, err, held] = child.stdio as [null, Readable, Readable, Writable]
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   let [said, errors] = ['', '']
-  child.stderr.setEncoding('utf8').on('data', (more: string) => (errors += more))
+  err.setEncoding('utf8').on('data', (more: string) => (errors += more))
   const found = await new Promise<{ brokers: string; redis: string } | null>((resolve) => {
-    child.stdout.setEncoding('utf8').on('data', (more: string) => {
+    out.setEncoding('utf8').on('data', (more: string) => {
       said += more
       const kafka = /^SLUICE_KAFKA(?:_BROKERS)?=(\S+)\n/m.exec(said)?.[1]
       const state = /^SLUICE_REDIS(?:_URL)?=(\S+)\n/m.exec(said)?.[1]
@@ -34,7 +40,7 @@ export async function benchServices(): Promise<BenchServices | { readonly missin
   })
   if (found === null) return { missing: errors.trim() }
   return given(found.brokers, found.redis, async () => {
-    child.kill('SIGTERM')
+    held.destroy()
     await exited
   })
 }

@@ -38,7 +38,7 @@ describe('the input of pay-1', () => {
 
 describe('the oracle of pay-1', () => {
   it('agrees with the Java oracle where windows close', () => {
-    expect(judgePay1(of({ events: 200_000 }), 10_000)).toEqual({
+    expect(judgePay1(of({ events: 200_000 }))(10_000)).toEqual({
       decisions: 196_114,
       declined: 39_182,
       decisionDigest: '80a26d2ba882168e',
@@ -50,7 +50,7 @@ describe('the oracle of pay-1', () => {
   })
 
   it('agrees with the Java oracle over stretched event time', () => {
-    expect(judgePay1(of({ events: 20_000, eventRate: 50 }), 10_000)).toEqual({
+    expect(judgePay1(of({ events: 20_000, eventRate: 50 }))(10_000)).toEqual({
       decisions: 19_636,
       declined: 958,
       decisionDigest: 'dbb6d016206999eb',
@@ -64,7 +64,7 @@ describe('the oracle of pay-1', () => {
 
 describe('pay-1 as topologies', () => {
   const options = of({ events: 20_000, eventRate: 50 })
-  const expected = judgePay1(options, 10_000)
+  const expected = judgePay1(options)(10_000)
 
   async function outputs(task: { batchRows?: number; deltaEntries?: number }): Promise<string[]> {
     const topics = pay1Topics('transactions', 'run')
