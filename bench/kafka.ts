@@ -20,10 +20,14 @@ import { benchServices, type BenchServices } from './peers/services.ts'
 export interface KafkaBenchOptions {
   readonly events?: number
   readonly rounds?: number
+  /** Events per second of event time, 1,000; fewer: windows close in a short run, too. */
+  readonly eventRate?: number
   /** Also: catching up with 10 s of grace, and kill -9 over old data. */
   readonly faults?: boolean
   /** Ours alone: for a machine without Java, and for profiles. */
   readonly only?: string
+  /** Those of the environment, or new ones, by default. */
+  readonly services?: BenchServices
   readonly say?: (text: string) => void
 }
 
@@ -90,8 +94,11 @@ export const streamsForms = {
 } as const satisfies Record<string, StreamsForm>
 
 /** Runs with services at hand; throws why not. */
-export async function withServices<T>(work: (services: BenchServices) => Promise<T>): Promise<T> {
-  const services = await benchServices()
+export async function withServices<T>(
+  work: (services: BenchServices) => Promise<T>,
+  given?: BenchServices,
+): Promise<T> {
+  const services = given ?? (await benchServices())
   if ('missing' in services) throw new Error(services.missing)
   try {
     return await work(services)
@@ -111,7 +118,7 @@ export function benchKafka(options: KafkaBenchOptions = {}): Promise<KafkaBenchR
     } finally {
       await cluster.close()
     }
-  })
+  }, options.services)
 }
 
 interface Judged extends RunResult {
@@ -134,8 +141,9 @@ class KafkaBench {
     this.services = services
     this.cluster = cluster
     this.options = options
-    this.pay1 = { ...defaultPay1, events: options.events ?? defaultPay1.events }
-    this.input = `bench-pay1-${this.pay1.seed}-${this.pay1.events}`
+    const { events = defaultPay1.events, eventRate = defaultPay1.eventRate } = options
+    this.pay1 = { ...defaultPay1, events, eventRate }
+    this.input = `bench-pay1-${this.pay1.seed}-${eventRate}-${events}`
     this.say = options.say ?? (() => undefined)
   }
 

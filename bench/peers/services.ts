@@ -19,13 +19,13 @@ const start = fileURLToPath(new URL('../../test/services/start.ts', import.meta.
 /** The services, or why there are none. */
 export async function benchServices(): Promise<BenchServices | { readonly missing: string }> {
   const { SLUICE_KAFKA_BROKERS: brokers, SLUICE_REDIS_URL: redis } = process.env
-  if (brokers && redis) return given(brokers, redis, async () => undefined)
+  if (brokers && redis) return servicesAt(brokers, redis)
   // The shell ends them when its fourth descriptor closes: with this process, even when it is killed.
   const script = '"$@" & services=$!; (read -r _ <&3; kill $services) & wait $services'
   const child = spawn('bash', ['-c', script, 'bash', process.execPath, start, 'kafka', 'redis'], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
-  const [, out, err, held] = child.stdio as [null, Readable, Readable, Writable]
+  const [, out, err, held] = child.stdio as unknown as [null, Readable, Readable, Writable]
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   let [said, errors] = ['', '']
   err.setEncoding('utf8').on('data', (more: string) => (errors += more))
@@ -39,13 +39,15 @@ export async function benchServices(): Promise<BenchServices | { readonly missin
     void exited.then(() => resolve(null))
   })
   if (found === null) return { missing: errors.trim() }
-  return given(found.brokers, found.redis, async () => {
+  const stop = async (): Promise<void> => {
     held.destroy()
     await exited
-  })
+  }
+  return { ...servicesAt(found.brokers, found.redis), stop }
 }
 
-function given(brokers: string, redis: string, stop: () => Promise<void>): BenchServices {
+/** Services that are there and stay. */
+export function servicesAt(brokers: string, redis: string): BenchServices {
   const [host, port] = brokers.split(',')[0].split(':')
   const store = new URL(redis)
   return {
@@ -53,7 +55,7 @@ function given(brokers: string, redis: string, stop: () => Promise<void>): Bench
     redis,
     brokerPid: isHere(host) ? pidListening(Number(port)) : null,
     redisPid: isHere(store.hostname) ? pidListening(Number(store.port || 6379)) : null,
-    stop,
+    stop: () => Promise.resolve(),
   }
 }
 
