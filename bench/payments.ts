@@ -187,7 +187,8 @@ function lineContender(given: WorkerRun, traffic: Traffic): Contender {
 async function written(given: WorkerRun): Promise<Findings> {
   const { brokers, redis, run } = given
   const names = { prefix: run, topicPrefix: topicPrefixOf(given), replicationFactor: 1 }
-  const { log, close } = await openDistributed({ brokers: brokers.split(','), redis, ...names })
+  const backend = await openDistributed({ brokers: brokers.split(','), redis, ...names })
+  const { log } = backend
   const reader = new WrittenReader()
   for (const { name: topic } of [topics.transactionOutcomes, topics.decisions, topics.cyclePartials]) {
     const { start, end } = await log.bounds({ topic, partition: 0 })
@@ -199,7 +200,7 @@ async function written(given: WorkerRun): Promise<Findings> {
       offset = fetched.nextOffset
     }
   }
-  await close()
+  await backend.close()
   return reader.findings()
 }
 
