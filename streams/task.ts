@@ -106,7 +106,7 @@ export class Task {
     const to = writer.committed?.position ?? 0
     const from = state.header?.position ?? 0
     const where = `${name}: K = ${to}, R = ${from}, log ${bounds.start} to ${bounds.end}`
-    if (from > to) throw new CodedError('SLUICE_STATE_AHEAD', where)
+    if (from > to) await this.ahead(from, where)
     if (from < bounds.start) throw new CodedError('SLUICE_RETENTION_PASSED', where)
     if (to > bounds.end) throw new CodedError('SLUICE_LOG_TRUNCATED', where)
     await this.openWriterSchemas()
@@ -135,6 +135,13 @@ export class Task {
   /** Why it stands still although there is input; null when it does not. */
   get stalled(): string | null {
     return this.writerSchemas?.waiting ?? null
+  }
+
+  /** Who was fenced between reading K and R sees R > K though all is well: the other one has committed what R stands for. */
+  private async ahead(stored: number, where: string): Promise<never> {
+    const now = await this.options.backend.log.peek(this.name)
+    if (now !== null && now.position >= stored) throw new FencedError(this.name)
+    throw new CodedError('SLUICE_STATE_AHEAD', where)
   }
 
   private async reprocess(from: number, to: number): Promise<void> {

@@ -6,7 +6,9 @@
  * transaction before, or a leader that moved. Acknowledged means decided, and the markers follow: a commit resolves when
  * they are written, so that whoever reads after it sees it (behind another writer's open transaction: when that ends),
  * and the next transaction does not meet a broker that waits.
- * Position n is proven when the first request of the transaction behind it was accepted, or a fence has read it.
+ * Position n is proven when the first request of the transaction behind it was accepted, or a fence has read it. Over a
+ * connection that broke in between it is not: a broker that crashed may have lost the markers and accept it all the same.
+ * Then this writer is broken, and a fence has to say what became of n.
  */
 import { describeTransactionsV0, initProducerIdV5, listOffsetsV7, offsetFetchV8 } from '@platformatic/kafka'
 import type { Commit, TopicPartition, Writer } from '../backend.ts'
@@ -14,7 +16,7 @@ import { splitBatches } from '../embedded/batches.ts'
 import { assertCommit } from '../embedded/log.ts'
 import { CodedError, FencedError } from '../errors.ts'
 import { stamped } from './wire/batches.ts'
-import { type Cluster, sleep } from './wire/cluster.ts'
+import { type Cluster, type Node, sleep } from './wire/cluster.ts'
 import { brokerError, BrokerError, isFenced, isPassing } from './wire/errors.ts'
 import { endTransaction, produce, READ_COMMITTED, txnOffsetCommit, type ProducePart } from './wire/requests.ts'
 
@@ -70,6 +72,9 @@ export class KafkaWriter implements Writer {
   readonly #names: WriterNames
   /** By topic and partition: sequence number of the next record, from 0 in every epoch. */
   readonly #sequences = new Map<string, number>()
+  /** Nodes that take part in this transaction; of the last one, how often connections to each had broken at its end. */
+  readonly #parties = new Set<Node>()
+  #held = new Map<Node, number>()
   #producerId: bigint
   #epoch: number
   #position: number | null
@@ -107,6 +112,7 @@ export class KafkaWriter implements Writer {
     if (this.#broken) throw new CodedError('SLUICE_WRITER_BROKEN', `writer ${this.id}`)
     try {
       const rounds = await this.#checked(commit)
+      this.#assertHeld()
       for (const round of rounds) await this.#produce(round)
       await this.#sendPosition(commit)
       await this.#end()
@@ -157,6 +163,7 @@ export class KafkaWriter implements Writer {
         const refused: ProducePart[] = []
         let error: unknown = null
         for (const [node, parts] of await this.#byLeader(waiting)) {
+          this.#parties.add(node)
           const answers = await this.#cluster.once(node, (c) => produce.async(c, transactionalId, PRODUCE_MS, parts))
           for (const part of parts) {
             const answer = answers.find(({ topic, partition }) => topic === part.topic && partition === part.partition)
@@ -208,17 +215,33 @@ export class KafkaWriter implements Writer {
       isPassing,
     )
     this.#prove()
+    this.#parties.add(await this.#cluster.coordinatorOf('group', group))
   }
 
   /** The first request of a transaction was accepted: the one before is complete, whatever crashes now. */
   #prove(): void {
-    this.proven = Math.max(this.proven, this.#position ?? 0)
+    const position = this.#position ?? 0
+    if (this.proven >= position) return
+    this.#assertHeld()
+    this.proven = position
+  }
+
+  /** Connections to all who took part in the transaction before hold since then. */
+  #assertHeld(): void {
+    if (this.proven >= (this.#position ?? 0)) return
+    for (const [node, losses] of this.#held) {
+      if (this.#cluster.losses(node) === losses) continue
+      const detail = `writer ${this.id}: a connection to ${node.host}:${node.port} broke behind the commit at ${this.#position}`
+      throw new CodedError('SLUICE_BROKER_FAILED', detail)
+    }
   }
 
   /** Once: whatever comes back but yes leaves the outcome open, and the next fence decides (safeguard 5). */
   async #end(): Promise<void> {
     const { transactionalId } = this.#names
     const coordinator = await this.#cluster.coordinatorOf('transaction', transactionalId)
+    this.#held = new Map([...this.#parties, coordinator].map((node) => [node, this.#cluster.losses(node)]))
+    this.#parties.clear()
     const ended = await this.#cluster.once(coordinator, (c) =>
       endTransaction.async(c, transactionalId, this.#producerId, this.#epoch, true),
     )
@@ -229,14 +252,17 @@ export class KafkaWriter implements Writer {
 
   /**
    * Waits for the markers of the transaction just ended. The coordinator is asked, not the partitions: there another
-   * writer's open transaction may hold up readers for seconds, which must not hold up this one.
+   * writer's open transaction may hold up readers for seconds, which must not hold up this one. Only the one that has
+   * decided, over connections that hold: another one, or the same after a crash, knows of the decision alone.
    */
   async #completed(): Promise<void> {
     const { transactionalId } = this.#names
+    const coordinator = await this.#cluster.coordinatorOf('transaction', transactionalId)
     for (;;) {
-      const { transactionStates } = await this.#cluster.coordinator('transaction', transactionalId, (c) =>
+      const { transactionStates } = await this.#cluster.once(coordinator, (c) =>
         describeTransactionsV0.api.async(c, [transactionalId]),
       )
+      this.#assertHeld()
       if (transactionStates[0]?.transactionState !== 'PrepareCommit') return
       await sleep(COMPLETED_PAUSE_MS)
     }

@@ -1,5 +1,6 @@
 /** What only the distributed backend can get wrong: other people's records on the log, given-up transactions, proof. */
 import { randomUUID } from 'node:crypto'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { Producer, createTopicsV7, initProducerIdV5 } from '@platformatic/kafka'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
@@ -69,6 +70,15 @@ async function abandon({ cluster, prefix }: World, id: string, at: TopicPartitio
       if (answer.error !== null) throw answer.error
     })
   }
+}
+
+/** Ends every connection of this process to a broker, as one that crashes does. */
+function breakConnections(endpoint: string): void {
+  const port = Number(endpoint.split(':')[1])
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): unknown[] }
+  const sockets = handles.call(process).filter((handle) => handle instanceof Socket && handle.remotePort === port)
+  expect(sockets.length).toBeGreaterThan(0)
+  for (const socket of sockets) (socket as Socket).destroy()
 }
 
 /** Values from an offset on, by reads of about `maxBytes`. */
@@ -154,6 +164,17 @@ describe.skipIf(missing !== null)(`the distributed backend${missing === null ? '
     await writer.commit({ appends: [], position: 6, metadata: '' })
     expect(writer.proven).toBe(5)
     expect((await log.writer('task')).proven).toBe(6)
+  })
+
+  it('takes no commit for proven over a connection that broke behind it: the next fence says what became of it', async () => {
+    const { log } = (await world()).backend
+    const writer = await log.writer('task')
+    await writer.commit({ appends: [], position: 5, metadata: '' })
+    breakConnections(running(found).kafka.endpoint)
+    const next = writer.commit({ appends: [], position: 6, metadata: '' })
+    await expect(next).rejects.toMatchObject({ code: 'SLUICE_BROKER_FAILED' })
+    expect(writer.proven).toBe(0)
+    expect(await log.writer('task')).toMatchObject({ proven: 5, committed: { position: 5 } })
   })
 
   it('takes records of other producers, compressed or not', async () => {

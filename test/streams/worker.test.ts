@@ -1,6 +1,8 @@
 /** What keeps tasks running: recovery after errors, a fence, a halt, hand-over to another worker. */
 import { afterEach, describe, expect, it } from 'vitest'
+import type { State } from '../../streams/backend.ts'
 import { openMemory, type MemoryBackend, type MemoryOptions } from '../../streams/memory/index.ts'
+import { Task } from '../../streams/task.ts'
 import type { TestDriver } from '../../streams/testing.ts'
 import { Worker, type TaskStatus, type WorkerOptions } from '../../streams/worker.ts'
 import { input, lineOn, lineTasks, send } from './distributed-child/line.ts'
@@ -32,6 +34,12 @@ function workerOn(backend: MemoryBackend, options: Partial<WorkerOptions> = {}):
   workers.push(worker)
   return worker
 }
+
+const stateOf = (state: State): State => ({
+  acquire: (task) => state.acquire(task),
+  peek: (task, kind) => state.peek(task, kind),
+  drop: (task) => state.drop(task),
+})
 
 async function until(check: () => boolean | Promise<boolean>): Promise<void> {
   for (let wait = 0; wait < 3000; wait++) {
@@ -135,11 +143,14 @@ describe('a worker', () => {
   async function halting(options: Partial<WorkerOptions>): Promise<{ worker: Worker; said: string[] }> {
     const backend = await filled()
     const said: string[] = []
+    let met = false
     const worker = workerOn(backend, {
       ...options,
       reached(point) {
         const task = worker.running.get('payments-1')
-        if (point === 'commit' && task !== undefined && task.committed > 1000) throw new Error('a bug')
+        if (point !== 'commit' || met || task === undefined || task.committed <= 1000) return
+        met = true
+        throw new Error('a bug')
       },
       changed: (task, { phase }) => said.push(`${task} ${phase}`),
     })
@@ -160,6 +171,34 @@ describe('a worker', () => {
     const { said } = await halting({ haltTogether: true })
     await until(() => said.filter((one) => / (stopped|halted)$/.test(one)).length === 3)
     expect(said.filter((one) => one.endsWith(' stopped'))).not.toEqual([])
+  })
+
+  it('takes a state that is ahead for a fence, not for damage, when the other owner has committed it', async () => {
+    const backend = await filled()
+    const { state } = backend
+    let overtaken = false
+    const acquire = async (name: string): ReturnType<typeof state.acquire> => {
+      // Between the first owner's reads of K and R another one takes over and processes everything.
+      if (!overtaken) {
+        overtaken = true
+        await lineOn(backend).run()
+      }
+      return state.acquire(name)
+    }
+    const { tasks, ...rest } = lineTasks(backend)
+    const task = new Task({ ...rest, ...tasks[0], backend: { ...backend, state: { ...stateOf(state), acquire } } })
+    await expect(task.recover()).rejects.toMatchObject({ code: 'SLUICE_FENCED' })
+    // Without another owner it is damage.
+    const alone = new Task({
+      ...rest,
+      ...tasks[0],
+      backend: { ...backend, state: { ...stateOf(state), acquire: ahead } },
+    })
+    await expect(alone.recover()).rejects.toMatchObject({ code: 'SLUICE_STATE_AHEAD' })
+    async function ahead(name: string): ReturnType<typeof state.acquire> {
+      const found = await state.acquire(name)
+      return { ...found, header: { ...found.header!, position: 1 << 30 } }
+    }
   })
 
   it('gives up only what moves when another joins, and takes back what a leaving one had', async () => {

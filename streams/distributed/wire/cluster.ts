@@ -26,7 +26,7 @@ export interface TopicInfo {
 }
 
 type Coordinated = 'group' | 'transaction'
-interface Node {
+export interface Node {
   readonly host: string
   readonly port: number
 }
@@ -37,6 +37,10 @@ const PATIENCE_MS = 30_000
 const PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 200
 
+/** A connection that nobody has needed for so long is closed. */
+const IDLE_MS = 60_000
+
+const nameOf = ({ host, port }: Node): string => `${host}:${port}`
 const mayAskAgain = (error: unknown): boolean => isPassing(error) || isLost(error)
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -46,8 +50,10 @@ export class Cluster {
   readonly #nodes = new Map<number, Node>()
   readonly #topics = new Map<string, TopicInfo>()
   readonly #coordinators = new Map<string, Node>()
-  readonly #idle = new Map<string, Connection[]>()
+  readonly #idle = new Map<string, { readonly connection: Connection; readonly since: number }[]>()
   readonly #open = new Set<Connection>()
+  /** How often a connection to a node ended otherwise than by us. */
+  readonly #losses = new Map<string, number>()
   #closed = false
 
   constructor(options: ClusterOptions) {
@@ -81,8 +87,10 @@ export class Cluster {
       answer = await send(connection)
     } catch (error) {
       // A refusal leaves the connection as it is; anything else may have left half an answer on it.
-      if (reasonOf(error) === null) await this.#discard(connection)
-      else this.#giveBack(node, connection)
+      if (reasonOf(error) === null) {
+        this.#lost(node, connection)
+        await connection.close()
+      } else this.#giveBack(node, connection)
       throw error
     }
     this.#giveBack(node, connection)
@@ -166,14 +174,16 @@ export class Cluster {
 
   async #lend(node: Node): Promise<Connection> {
     this.#assertOpen(`${node.host}:${node.port}`)
-    const idle = this.#idle.get(`${node.host}:${node.port}`) ?? []
-    for (let kept = idle.pop(); kept !== undefined; kept = idle.pop()) if (kept.isConnected()) return kept
+    const idle = this.#idle.get(nameOf(node)) ?? []
+    for (let kept = idle.pop(); kept !== undefined; kept = idle.pop()) {
+      if (kept.connection.isConnected()) return kept.connection
+    }
     const { clientId, tls, sasl } = this.options
     const options = { requestTimeout: REQUEST_MS, connectTimeout: 5_000, maxInflights: 1, tls, sasl }
     const connection = new Connection(clientId, options)
     // Whoever waits for an answer hears of it; without a listener the event alone would end the process.
-    connection.on('error', () => this.#open.delete(connection))
-    connection.on('close', () => this.#open.delete(connection))
+    connection.on('error', () => this.#lost(node, connection))
+    connection.on('close', () => this.#lost(node, connection))
     this.#open.add(connection)
     await connection.connect(node.host, node.port)
     if (this.#closed) await this.#discard(connection)
@@ -182,11 +192,23 @@ export class Cluster {
   }
 
   #giveBack(node: Node, connection: Connection): void {
-    const name = `${node.host}:${node.port}`
-    const idle = this.#idle.get(name)
-    if (!connection.isConnected()) return
-    if (idle === undefined) this.#idle.set(name, [connection])
-    else idle.push(connection)
+    const now = performance.now()
+    const idle = this.#idle.get(nameOf(node)) ?? []
+    this.#idle.set(nameOf(node), idle)
+    if (connection.isConnected()) idle.push({ connection, since: now })
+    // Ended by us, before the broker does it after ten minutes, which would look like a broker that is gone.
+    while (idle.length > 0 && now - idle[0].since > IDLE_MS) void this.#discard(idle.shift()!.connection)
+  }
+
+  #lost(node: Node, connection: Connection): void {
+    // What we have closed ourselves is not there any more.
+    if (!this.#open.delete(connection)) return
+    this.#losses.set(nameOf(node), this.losses(node) + 1)
+  }
+
+  /** How often a connection to this node has broken: what was accepted before may be gone since. */
+  losses(node: Node): number {
+    return this.#losses.get(nameOf(node)) ?? 0
   }
 
   async #discard(connection: Connection): Promise<void> {
