@@ -132,9 +132,24 @@ export const faults = {
     action: 'None: the task recovers by processing again from the stored position.',
     road: 'again',
   },
+  SLUICE_STATE_DAMAGED: {
+    cause: 'The stored state of a task lacks entries that were written (a server that evicts, a key that was deleted).',
+    action:
+      'Find out who deletes keys. Then restore a backup or a snapshot of the state, or drop it: what the log keeps is processed again.',
+  },
+  SLUICE_LEDGER_LOST: {
+    cause: 'The log has no committed position of a task whose state has one: the ledger group lost its offset.',
+    action:
+      'Do not start it anew: outputs would be written twice. Restore the offset (offsets.retention.minutes, a backup of the cluster), or replay the input into a line of another prefix.',
+  },
+  SLUICE_TASK_UNKNOWN: {
+    cause: 'Neither the log nor the store knows this task: the line was not made, or both have lost everything.',
+    action: 'Make the line with sluice init; if it was made before, restore the cluster from its backup.',
+  },
   SLUICE_RETENTION_PASSED: {
-    cause: 'The log no longer reaches back to the position that the stored state stands for.',
-    action: 'Restore a newer backup or snapshot of the state, at or after the start of the log.',
+    cause: 'The log no longer reaches back to the position that the stored state stands for, or there is no state.',
+    action:
+      'Restore a snapshot or a newer backup of the state, at or after the start of the log (sluice snapshots restore).',
   },
   SLUICE_LOG_TRUNCATED: {
     cause: 'The log ends before a position that was committed.',

@@ -12,7 +12,7 @@
  */
 
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs'
-import type { Backend, Delta, Fetched, TaskState, TopicPartition, Writer } from './backend.ts'
+import type { Backend, Fetched, TopicPartition, Writer } from './backend.ts'
 import type { Frame } from './batch.ts'
 import { CodedError, FencedError } from './errors.ts'
 import { frameFor } from './event-reader.ts'
@@ -24,7 +24,9 @@ import { walk } from './records.ts'
 import type { SchemaIds } from './schema-ids.ts'
 import type { RecordType } from './source.ts'
 import { DeltaBuilder, type Missing } from './store.ts'
+import { takeOver, type Expected } from './takeover.ts'
 import type { Topology } from './topology.ts'
+import { WriteBehind } from './write-behind.ts'
 import { WriterSchemas, type WriterSchemaOptions } from './writer-schemas.ts'
 import { Watch } from './watch.ts'
 
@@ -47,6 +49,14 @@ export interface TaskOptions {
   readonly fetchBytes?: number
   /** A delta is taken when so many entries have changed, and when nothing comes in. */
   readonly deltaEntries?: number
+  /** A delta is taken when the last one is so old, also when something comes in; and not before when nothing does. */
+  readonly flushMs?: number
+  /** Changed entries in memory at most: beyond that the task waits for the store. Ten deltas by default. */
+  readonly overlayEntries?: number
+  /** The line was made beforehand (`createTasks`): what is absent is lost, and no first start. */
+  readonly expected?: Expected
+  /** Told what an operator should know, once. */
+  readonly warned?: (warning: string) => void
   /** Told what happens; nothing is counted without one. */
   readonly observer?: TaskObserver
   /** Called at named points, so that a test can stop the process there. */
@@ -57,6 +67,8 @@ export interface TaskOptions {
 const FETCH_BYTES = 1 << 20
 /** Coalesces some commits; bounds what a recovery has to process again, and the memory of a delta. */
 const DELTA_ENTRIES = 50_000
+/** The overlay may hold so many deltas while the store is away: some hundred thousand entries, below 100 MB. */
+const OVERLAY_DELTAS = 10
 const POLL_MS = 200
 
 export class Task {
@@ -64,21 +76,17 @@ export class Task {
   /** Position up to which input is processed and handed to the log; what the log had at the last poll. */
   position = 0
   end = 0
-  /** K, R, and rows processed again at recovery. */
+  /** K, and rows processed again at recovery. */
   committed = 0
-  stored = 0
   reprocessed = 0
   processor: Processor
   readonly options: TaskOptions
   private readonly frame: Frame
   private readonly watch: Watch
   private writer: Writer | null = null
-  private state: TaskState | null = null
+  private behind: WriteBehind | null = null
   private writerSchemas: WriterSchemas | null = null
   private readonly commits: Promise<void>[] = []
-  private applying: Promise<void> | null = null
-  private waiting: Delta | null = null
-  private sent = 0
   private stopping = false
   private failed: Error | null = null
 
@@ -95,32 +103,27 @@ export class Task {
    * Errors: CodedError when log and state do not fit together.
    */
   async recover(): Promise<boolean> {
-    const { backend, name, at } = this.options
+    const { name } = this.options
     const began = performance.now()
     this.watch.phase('recovering')
-    const writer = await backend.log.writer(name)
-    this.writer = writer
-    const state = await backend.state.acquire(name)
-    this.state = state
-    const bounds = await backend.log.bounds(at)
-    const to = writer.committed?.position ?? 0
-    const from = state.header?.position ?? 0
+    const taken = await takeOver(this.options, (writer) => (this.writer = writer))
+    const { writer, state, bounds, committed: to, stored: from } = taken
     const where = `${name}: K = ${to}, R = ${from}, log ${bounds.start} to ${bounds.end}`
-    if (from > to) await this.ahead(from, where)
-    if (from < bounds.start) throw new CodedError('SLUICE_RETENTION_PASSED', where)
-    if (to > bounds.end) throw new CodedError('SLUICE_LOG_TRUNCATED', where)
+    if (taken.warning !== null) this.options.warned?.(taken.warning)
+    const { watch } = this
+    const reached = this.options.reached
+    this.behind = new WriteBehind({ task: name, state, watch, reached, stopping: () => this.stopping })
     await this.openWriterSchemas()
     this.processor = new Processor({ ...this.options, writerSchemas: this.writerSchemas })
-    await this.processor.load(imageOf(state, name))
+    if (state.header !== null) await this.processor.load(imageOf(state, name))
     this.position = this.committed = to
-    this.stored = this.sent = from
     if (from < to) {
       await this.reprocess(from, to)
       if (this.stopping) return false
       const expected = writer.committed?.metadata
       if (this.processor.metadata() !== expected) throw new CodedError('SLUICE_NOT_DETERMINISTIC', where)
       this.takeDelta(to)
-      await this.applyWaiting()
+      await this.behind.apply()
     }
     this.watch.recovered(began, to, from, bounds, this.reprocessed)
     return !this.stopping
@@ -137,11 +140,14 @@ export class Task {
     return this.writerSchemas?.waiting ?? null
   }
 
-  /** Who was fenced between reading K and R sees R > K though all is well: the other one has committed what R stands for. */
-  private async ahead(stored: number, where: string): Promise<never> {
-    const now = await this.options.backend.log.peek(this.name)
-    if (now !== null && now.position >= stored) throw new FencedError(this.name)
-    throw new CodedError('SLUICE_STATE_AHEAD', where)
+  /** R. */
+  get stored(): number {
+    return this.behind?.stored ?? 0
+  }
+
+  /** Entries changed in memory that the store does not have yet, and why it cannot be asked; null when it can. */
+  get overlay(): { readonly entries: number; readonly away: Error | null } {
+    return { entries: this.processor.dirtyEntries + (this.behind?.entries ?? 0), away: this.behind?.away ?? null }
   }
 
   private async reprocess(from: number, to: number): Promise<void> {
@@ -204,14 +210,15 @@ export class Task {
 
   /** Waits for commits in flight, and writes the whole state behind. */
   private async settle(): Promise<void> {
+    const behind = this.behind as WriteBehind
     while (this.commits.length > 0) await this.commits.shift()
     for (;;) {
-      while (this.applying !== null) await this.applying
+      await behind.idle()
       this.raise()
-      if (this.waiting === null && this.processor.dirtyEntries > 0) this.takeDelta(this.committed)
-      if (this.waiting === null) return
+      if (this.processor.dirtyEntries > 0) this.takeDelta(this.committed)
+      if (!behind.busy) return
       await this.prove()
-      await this.applyWaiting()
+      await behind.apply()
     }
   }
 
@@ -224,6 +231,7 @@ export class Task {
 
   private raise(): void {
     if (this.failed !== null) throw this.failed
+    this.behind?.raise()
   }
 
   private poll(): Promise<Fetched> {
@@ -293,19 +301,9 @@ export class Task {
   }
 
   private async loadMissing(missing: readonly Missing[]): Promise<void> {
-    const state = this.state as TaskState
     const began = performance.now()
-    const { header, values } = await state.read(missing.flatMap(({ keys }) => keys))
+    const values = await (this.behind as WriteBehind).read(missing.flatMap(({ keys }) => keys))
     this.watch.loaded(began)
-    const position = header?.position ?? 0
-    if (header !== null && state.header !== null && header.epoch > state.header.epoch) throw new FencedError(this.name)
-    if (position < this.stored || position > this.sent) {
-      this.watch.refused('read-moved')
-      throw new CodedError(
-        'SLUICE_STATE_MOVED',
-        `${this.name}: R = ${position}, expected ${this.stored} to ${this.sent}`,
-      )
-    }
     let at = 0
     for (const one of missing) {
       one.absorb(values.slice(at, at + one.keys.length))
@@ -329,66 +327,41 @@ export class Task {
       this.committed = position
       watch.done()
       await this.options.reached?.('committed')
-      this.applyProven()
+      this.behind?.send(writer.proven)
     })
     // The rejection is seen when the commit is awaited; until then it must not count as unhandled.
     commit.catch((error: unknown) => (this.failed ??= error as Error))
     this.commits.push(commit)
-    if (this.processor.dirtyEntries >= (this.options.deltaEntries ?? DELTA_ENTRIES)) this.takeDelta(position)
+    const { dirtyEntries } = this.processor
+    const { deltaEntries = DELTA_ENTRIES, overlayEntries = OVERLAY_DELTAS * deltaEntries } = this.options
+    if (dirtyEntries >= deltaEntries || this.isFlushDue(Infinity)) this.takeDelta(position)
     this.raise()
+    if (dirtyEntries >= overlayEntries) await this.settle()
   }
 
   /** Nothing came in: commits end, and the state catches up. */
   private async idle(): Promise<void> {
+    const behind = this.behind as WriteBehind
     while (this.commits.length > 0) await this.commits.shift()
     this.raise()
-    if (this.waiting === null && this.applying === null && this.processor.dirtyEntries > 0) {
-      this.takeDelta(this.committed)
-    }
-    this.applyProven()
+    if (!behind.busy && this.processor.dirtyEntries > 0 && this.isFlushDue(0)) this.takeDelta(this.committed)
+    behind.send(this.writer?.proven ?? 0)
+    if (!behind.busy) await behind.probe()
+  }
+
+  /** Whether the last delta is older than `flushMs`, or `otherwise` when that is not given. */
+  private isFlushDue(otherwise: number): boolean {
+    const taken = this.behind?.taken ?? 0
+    return performance.now() - taken >= (this.options.flushMs ?? otherwise)
   }
 
   /** Serialises what changed (K3). While an earlier delta waits, changes stay in memory and join the next one. */
   private takeDelta(to: number): void {
-    if (this.waiting !== null || to === this.sent) return
+    const behind = this.behind as WriteBehind
+    if (!behind.takes(to)) return
     const builder = new DeltaBuilder(to)
     const metadata = this.processor.save(builder)
     const { puts, removes, dropKinds } = builder
-    this.waiting = { from: this.sent, to, metadata, puts, removes, dropKinds }
-  }
-
-  private applyProven(): void {
-    if (this.waiting === null || this.applying !== null || (this.writer?.proven ?? 0) < this.waiting.to) return
-    this.applying = this.applyWaiting().then(
-      () => {
-        this.applying = null
-        this.applyProven()
-      },
-      (error: unknown) => {
-        this.applying = null
-        this.failed ??= error as Error
-      },
-    )
-  }
-
-  private async applyWaiting(): Promise<void> {
-    const delta = this.waiting
-    if (delta === null) return
-    this.waiting = null
-    this.sent = delta.to
-    await this.options.reached?.('delta')
-    const began = performance.now()
-    const applied = await (this.state as TaskState).apply(delta)
-    if (applied.result === 'fenced' || applied.result === 'moved') this.watch.refused(`delta-${applied.result}`)
-    if (applied.result === 'fenced') throw new FencedError(this.name)
-    if (applied.result === 'moved') {
-      throw new CodedError(
-        'SLUICE_STATE_MOVED',
-        `${this.name}: R = ${applied.header?.position ?? 'none'}, expected ${delta.from}`,
-      )
-    }
-    this.stored = delta.to
-    this.watch.applied(began, delta)
-    await this.options.reached?.('applied')
+    behind.take({ from: behind.sent, to, metadata, puts, removes, dropKinds })
   }
 }

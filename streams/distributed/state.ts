@@ -15,12 +15,17 @@ import { script, type Argument } from './script.ts'
 
 const scripts = {
   acquire: script('acquire'),
+  counts: script('counts'),
+  header: script('header'),
   read: script('read'),
   list: script('list'),
   kinds: script('kinds'),
   apply: script('apply'),
   drop: script('drop'),
 }
+
+/** Somebody who still writes may add a kind between two questions; so many rounds are more than it can. */
+const ROUNDS = 100
 
 type Picture = { header: StateHeader | null; entries: { key: Uint8Array; value: Uint8Array }[] }
 type Value = Buffer | null
@@ -51,7 +56,22 @@ export class RedisState implements State {
     const keys = new TaskKeys(this.#prefix, task)
     const found = (await this.run('acquire', task, [keys.header], [randomUUID()])) as Value[]
     const [incarnation, epoch] = [String(found[0]), String(found[1])]
+    if (headerOf(found) !== null) await this.#assertWhole(task, keys)
     return new RedisTaskState(this, task, keys, incarnation, epoch, headerOf(found))
+  }
+
+  /** Errors: SLUICE_STATE_DAMAGED when a kind has another number of entries than was written. */
+  async #assertWhole(task: string, keys: TaskKeys): Promise<void> {
+    for (let round = 0; round < ROUNDS; round++) {
+      const fields = ((await this.run('header', task, [keys.header], [])) as Buffer[]).map(String)
+      const kinds = fields.filter((field) => field.startsWith('n:')).map((field) => field.slice(2))
+      const hashes = kinds.map((kind) => keys.kind(kind))
+      const differ = (await this.run('counts', task, [keys.header, ...hashes], kinds)) as Buffer[] | number
+      if (typeof differ === 'number') continue
+      if (differ.length === 0) return
+      throw new CodedError('SLUICE_STATE_DAMAGED', `state of ${task}: entries of ${differ.map(String).join(', ')}`)
+    }
+    throw new CodedError('SLUICE_STORE_UNREACHABLE', `state of ${task}: it changes faster than it can be checked`)
   }
 
   async peek(task: string, kind: string): Promise<Picture> {
@@ -61,8 +81,7 @@ export class RedisState implements State {
 
   async drop(task: string): Promise<void> {
     const keys = new TaskKeys(this.#prefix, task)
-    // An owner that still writes may add a kind between the two; a few rounds are more than it can.
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const kinds = ((await this.run('kinds', task, [keys.kinds], [])) as Buffer[]).map(String)
       const all = [keys.header, keys.kinds, ...kinds.map((kind) => keys.kind(kind))]
       if ((await this.run('drop', task, all, [randomUUID(), ...kinds])) === 1) return

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { Producer, createTopicsV7, initProducerIdV5 } from '@platformatic/kafka'
+import { Redis } from 'ioredis'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Backend, TopicPartition } from '../../streams/backend.ts'
 import { openDistributed, type DistributedBackend } from '../../streams/distributed/index.ts'
-import { transactionalId } from '../../streams/distributed/names.ts'
+import { stateKey, transactionalId } from '../../streams/distributed/names.ts'
 import { stamped } from '../../streams/distributed/wire/batches.ts'
 import { Cluster } from '../../streams/distributed/wire/cluster.ts'
 import { produce } from '../../streams/distributed/wire/requests.ts'
@@ -75,8 +76,8 @@ async function abandon({ cluster, prefix }: World, id: string, at: TopicPartitio
 /** Ends every connection of this process to a broker, as one that crashes does. */
 function breakConnections(endpoint: string): void {
   const port = Number(endpoint.split(':')[1])
-  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): unknown[] }
-  const sockets = handles.call(process).filter((handle) => handle instanceof Socket && handle.remotePort === port)
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles: (this: void) => unknown[] }
+  const sockets = handles().filter((handle) => handle instanceof Socket && handle.remotePort === port)
   expect(sockets.length).toBeGreaterThan(0)
   for (const socket of sockets) (socket as Socket).destroy()
 }
@@ -211,6 +212,25 @@ describe.skipIf(missing !== null)(`the distributed backend${missing === null ? '
     for (const topic of ['settlements', 'instructions']) {
       expect(await recordsIn(driver, topic)).toEqual(await recordsIn(await reference, topic))
     }
+  })
+
+  it('halts at takeover when entries of a state are gone', async () => {
+    const { backend, prefix } = await world()
+    const one = { kind: 'k', key: Buffer.from('a'), value: Buffer.from('1') }
+    const two = { ...one, key: Buffer.from('b') }
+    const task = await backend.state.acquire('task')
+    await task.apply({ from: 0, to: 1, metadata: '', puts: [one, two], removes: [], dropKinds: [] })
+    await task.apply({ from: 1, to: 2, metadata: '', puts: [one], removes: [two], dropKinds: [] })
+    expect((await backend.state.acquire('task')).header).toMatchObject({ position: 2 })
+    const redis = new Redis(running(found).redis.endpoint)
+    await redis.hdel(`${stateKey(prefix, 'task')}:kind:k`, 'a')
+    redis.disconnect()
+    await expect(backend.state.acquire('task')).rejects.toMatchObject({
+      code: 'SLUICE_STATE_DAMAGED',
+      message: expect.stringContaining('entries of k: 0 of 1'),
+    })
+    await backend.state.drop('task')
+    expect((await backend.state.acquire('task')).header).toBeNull()
   })
 
   it('gives the same digests when workers are killed at every point of a commit and a delta', async () => {

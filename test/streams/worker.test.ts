@@ -105,6 +105,57 @@ describe('a worker', () => {
     expect(new Set(said)).toEqual(new Set(['payments-0 SLUICE_STATE_MOVED', 'payments-1 SLUICE_STATE_MOVED']))
   })
 
+  it('asks a store that does not answer again, and goes on meanwhile', async () => {
+    let lost = 0
+    const backend = await filled({
+      watch: ({ step, who }) => (step === 'before-delta' && who === 'payments-0' && ++lost <= 3 ? 'lost' : undefined),
+    })
+    const said: string[] = []
+    const worker = workerOn(backend, { changed: (task, { phase }) => task === 'payments-0' && said.push(phase) })
+    await worker.start()
+    await until(() => worker.running.get('payments-0')?.overlay.away !== null)
+    await finish(backend, worker)
+    await until(() => worker.running.get('payments-0')?.overlay.away === null)
+    expect(said).toEqual(['recovering', 'running'])
+  })
+
+  it('holds a task that has too much in memory until the store answers', async () => {
+    let open = false
+    const backend = await filled({
+      watch: ({ step, who }) => (step === 'before-delta' && who === 'payments-0' && !open ? 'lost' : undefined),
+    })
+    const worker = workerOn(backend, { deltaEntries: 100, overlayEntries: 600 })
+    await worker.start()
+    const task = (): Task | undefined => worker.running.get('payments-0')
+    await until(() => (task()?.overlay.entries ?? 0) >= 600)
+    const [at, entries] = [task()?.position, task()?.overlay.entries]
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect([task()?.position, task()?.overlay.entries]).toEqual([at, entries])
+    expect(entries).toBeLessThan(2_000)
+    open = true
+    await finish(backend, worker)
+  })
+
+  it('heals a state that falls back, or is lost, under a task that has nothing to do', async () => {
+    const backend = await filled()
+    const worker = workerOn(backend)
+    await worker.start()
+    await finish(backend, worker)
+    const stored = async (name: string): Promise<number | undefined> => {
+      return (await backend.state.peek(name, 'core')).header?.position
+    }
+    const behind = async (): Promise<boolean> => {
+      for (const [name, task] of worker.running) if ((await stored(name)) !== task.committed) return false
+      return true
+    }
+    await until(behind)
+    backend.fallBack('payments-0', 2)
+    backend.loseState('payments-1')
+    expect(await behind()).toBe(false)
+    await until(behind)
+    await finish(backend, worker)
+  })
+
   it('stops a task that was fenced, and takes it up again when the group confirms it, not before', async () => {
     const backend = await filled()
     const said: string[] = []

@@ -1,5 +1,5 @@
 -- Applies a delta: compare-and-set on (incarnation, epoch, position). Everything is checked before the first write,
--- for Redis takes nothing back; only HSET, HDEL, UNLINK, SADD, SREM follow, on keys whose types were checked.
+-- for Redis takes nothing back; only HSET, HDEL, HLEN, UNLINK, SADD, SREM follow, on keys whose types were checked.
 -- Input:  KEYS[1] header, KEYS[2] set of the kinds, KEYS[3..] the hash of each kind that the delta touches
 --         ARGV[1] incarnation, [2] epoch, [3] from, [4] to, [5] metadata, then for each kind: its name,
 --         1 to drop it first or 0, number of fields to remove, number of fields to put, the fields, field and value pairs
@@ -41,10 +41,14 @@ for index = 3, #KEYS do
   if drop == '1' then redis.call('UNLINK', KEYS[index]) end
   each('HDEL', KEYS[index], removes)
   each('HSET', KEYS[index], 2 * puts)
-  if puts > 0 then
+  -- Counted in the header, so that a takeover sees entries that are gone.
+  local entries = redis.call('HLEN', KEYS[index])
+  if entries > 0 then
     redis.call('SADD', KEYS[2], name)
-  elseif redis.call('EXISTS', KEYS[index]) == 0 then
+    redis.call('HSET', KEYS[1], 'n:' .. name, entries)
+  else
     redis.call('SREM', KEYS[2], name)
+    redis.call('HDEL', KEYS[1], 'n:' .. name)
   end
 end
 redis.call('HSET', KEYS[1], 'position', ARGV[4], 'metadata', ARGV[5])

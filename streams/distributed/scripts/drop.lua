@@ -9,7 +9,9 @@ for index = 2, #ARGV do
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then return 1 end
 redis.call('HSET', KEYS[1], 'incarnation', ARGV[1])
-redis.call('HDEL', KEYS[1], 'position', 'metadata')
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if field ~= 'incarnation' and field ~= 'epoch' then redis.call('HDEL', KEYS[1], field) end
+end
 for index = 2, #KEYS do
   redis.call('UNLINK', KEYS[index])
 end
