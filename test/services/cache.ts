@@ -84,7 +84,7 @@ export async function run(command: string, args: readonly string[], options: Spa
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     for (const stream of [child.stdout!, child.stderr!]) {
-      stream.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-20_000)))
+      stream.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-200_000)))
     }
     child.once('error', (error) => resolve({ code: null, signal: null, said: error.message }))
     child.once('close', (code, signal) => resolve({ code, signal, said }))
