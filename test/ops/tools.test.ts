@@ -31,7 +31,7 @@ describe.skipIf('missing' in normaliser)(`compose-go${reason(normaliser)}`, () =
   it('takes docker-compose.yml, and finds in it what was meant', async () => {
     const { path } = normaliser as { path: string }
     const { code, said } = await run(path, [join(root, 'docker-compose.yml')])
-    expect(code, said).toBe(0)
+    expect({ code, fault: code === 0 ? '' : said }).toEqual({ code: 0, fault: '' })
     const normal = parse(said) as typeof compose
     expect(Object.keys(normal.services).sort()).toEqual(Object.keys(compose.services).sort())
     expect(Object.keys(normal.volumes).sort()).toEqual(Object.keys(compose.volumes).sort())
@@ -46,7 +46,7 @@ describe.skipIf('missing' in kubectl)(`kubectl${reason(kubectl, 'no kubectl: ')}
   it('puts the manifests together, with one image of one version', async () => {
     const { path } = kubectl as { path: string }
     const { code, said } = await run(path, ['kustomize', join(root, 'ops', 'kubernetes')])
-    expect(code, said).toBe(0)
+    expect({ code, fault: code === 0 ? '' : said }).toEqual({ code: 0, fault: '' })
     const built = parseAllDocuments(said).map((document) => document.toJS() as KubernetesObject)
     const nameOf = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata.name}`
     expect(built.map(nameOf).sort()).toEqual(objects.map(nameOf).sort())
