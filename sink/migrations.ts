@@ -5,23 +5,31 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ClickHouse } from './clickhouse.ts'
 import { SinkError } from './errors.ts'
+import { exclusively } from './exclusive.ts'
 
 export interface MigrationOptions {
   /** Directory of the table files, named so that their order is that of their names. Default sink/tables. */
   readonly tables?: string
   /** Directory of the views: each file one CREATE OR REPLACE VIEW. Default sink/views. */
   readonly views?: string
+  /** Nobody else uses the server: a lock that a killed process left would only be waited for. */
+  readonly alone?: boolean
 }
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 /**
- * Brings a database up to date; returns the files that were applied now. `admin` is connected to a database that exists
+ * Brings a database up to date, one process at a time; returns the files that were applied now. `admin` is connected to a database that exists
  * always (`default`), since `database` may have to be made. Errors: SLUICE_SINK_MIGRATION_CHANGED when a file that was
  * applied has another content or is gone.
  */
 export async function migrate(admin: ClickHouse, database: string, options: MigrationOptions = {}): Promise<string[]> {
   await admin.command(`CREATE DATABASE IF NOT EXISTS ${database}`)
+  const apply = (): Promise<string[]> => applyAll(admin, database, options)
+  return options.alone === true ? apply() : exclusively(admin, { database }, apply)
+}
+
+async function applyAll(admin: ClickHouse, database: string, options: MigrationOptions): Promise<string[]> {
   await admin.command(
     `CREATE TABLE IF NOT EXISTS ${database}._migrations (file String, sha256 String, appliedAt DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY file`,
   )

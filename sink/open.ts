@@ -1,6 +1,7 @@
 /** Everything of the sink in one call: server, tables, writer, reader; and in one call gone again. */
 import type { Log } from '../streams/backend.ts'
 import { ClickHouse } from './clickhouse.ts'
+import { exclusively } from './exclusive.ts'
 import { migrate } from './migrations.ts'
 import { startClickHouse, type ClickHouseServer, type ServerOptions } from './server.ts'
 import { Sink, type SinkOptions } from './sink.ts'
@@ -29,8 +30,9 @@ export async function openWarehouse(options: OpenSinkOptions): Promise<Warehouse
   const url = (): string => server.endpoint().url
   const outside = new ClickHouse({ url, credentials: server.admin, database: 'default' })
   const admin = new ClickHouse({ url, credentials: server.admin, database: server.database })
-  // A configured endpoint has one user for both; then every question says itself that it may not write.
-  const settings = server.how === 'configured' && options.writable !== true ? { readonly: '2' } : {}
+  // A configured endpoint may have one user for both; then every question says itself that it may not write.
+  const oneUser = server.how === 'configured' && server.analyst === server.admin
+  const settings = oneUser && options.writable !== true ? { readonly: '2' } : {}
   const analyst = new ClickHouse({ url, credentials: server.analyst, database: server.database, settings })
   const writer = options.beforeInsert === undefined ? admin : announced(admin, options.beforeInsert)
   const close = async (): Promise<void> => {
@@ -38,13 +40,17 @@ export async function openWarehouse(options: OpenSinkOptions): Promise<Warehouse
     await server.stop()
   }
   try {
-    const migrated = await migrate(outside, server.database)
+    const migrated = await migrate(outside, server.database, { alone: server.how !== 'configured' })
     return {
       server,
       analyst,
       migrated,
       async sink(log) {
-        const sink = new Sink({ topics: fedTopics, ...options, log, clickHouse: writer })
+        const { database } = server
+        // A server of our own has one sink; others may share a configured one.
+        const exclusive = <T>(work: () => Promise<T>): Promise<T> => exclusively(outside, { database }, work)
+        const shared = server.how === 'configured' ? { exclusive } : {}
+        const sink = new Sink({ topics: fedTopics, ...shared, ...options, log, clickHouse: writer })
         await sink.start()
         return sink
       },

@@ -20,6 +20,8 @@ export interface ServerOptions extends FindOptions {
   readonly directory: string
   /** Default `sluice`. */
   readonly database?: string
+  /** Who asks at a configured endpoint; default the user who writes. */
+  readonly analyst?: Credentials
   /** Ports on 127.0.0.1; 0 (default): a free one is chosen, and kept when the server has to be started again. */
   readonly httpPort?: number
   readonly tcpPort?: number
@@ -50,7 +52,7 @@ export interface ClickHouseServer {
   /** May change when the server had to be started again. Errors: SLUICE_CLICKHOUSE_GONE when it was given up. */
   endpoint(): Endpoint
   readonly admin: Credentials
-  /** For everybody else; read-only unless `writable`. With a configured endpoint the configured user. */
+  /** For everybody else; read-only unless `writable`. With a configured endpoint the configured one. */
   readonly analyst: Credentials
   /** The analyst's endpoint as one URL, to print: `http://analyst:...@127.0.0.1:PORT`. */
   analystUrl(): string
@@ -73,20 +75,24 @@ const MOST_EARLY_DEATHS = 20
 export async function startClickHouse(options: ServerOptions): Promise<ClickHouseServer> {
   const found = findServer(options)
   const database = options.database ?? 'sluice'
-  if (found.how === 'configured') return configured(found, database)
+  if (found.how === 'configured') return configured(found, database, options.analyst)
   const child = new Child(found, options, database)
   await child.start()
   return child
 }
 
-async function configured(found: Extract<Found, { how: 'configured' }>, database: string): Promise<ClickHouseServer> {
+async function configured(
+  found: Extract<Found, { how: 'configured' }>,
+  database: string,
+  analyst?: Credentials,
+): Promise<ClickHouseServer> {
   const user = { user: found.user, password: found.password }
   const version = await versionAt(found.url, user).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error)
     throw new SinkError('SLUICE_CLICKHOUSE_UNREACHABLE', `As user ${user.user}: ${why}`, { cause: error })
   })
   const analystUrl = new URL(found.url)
-  analystUrl.username = user.user
+  const asks = analyst ?? user
   return {
     how: 'configured',
     origin: found.url,
@@ -94,8 +100,8 @@ async function configured(found: Extract<Found, { how: 'configured' }>, database
     database,
     endpoint: () => ({ url: found.url, tcpPort: null }),
     admin: user,
-    analyst: user,
-    analystUrl: () => analystUrl.origin.replace('://', `://${encodeURIComponent(user.user)}@`),
+    analyst: asks,
+    analystUrl: () => analystUrl.origin.replace('://', `://${encodeURIComponent(asks.user)}@`),
     pid: null,
     restarts: 0,
     stop: () => Promise.resolve(),

@@ -34,6 +34,8 @@ export interface SinkOptions {
   readonly observer?: SinkObserver
   /** Audit at the start and insert what is missing again; default true. */
   readonly auditAtStart?: boolean
+  /** Lets one process at a time audit and repair; absent: there is only this one. */
+  readonly exclusive?: <T>(work: () => Promise<T>) => Promise<T>
   /** Both on. Off only for a negative control. */
   readonly safety?: Safety
 }
@@ -176,7 +178,9 @@ export class Sink {
     this.deduplication = await deduplicationSettings(clickHouse)
     for (const feed of this.feeds) await feed.check(clickHouse)
     const partitions = await this.checkSources()
-    if (this.options.auditAtStart ?? true) await this.auditAndRepair()
+    const { exclusive, auditAtStart = true } = this.options
+    const repair = (): Promise<void> => this.auditAndRepair()
+    if (auditAtStart) await (exclusive === undefined ? repair() : exclusive(repair))
     return partitions
   }
 
