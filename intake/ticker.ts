@@ -88,6 +88,17 @@ export async function lastTick(log: Log, topic: string, ids?: SchemaIds): Promis
   return last
 }
 
+/** Refuses a clock that is ahead of a ticker that lives, whose last tick was at `since`. Errors: TickerError. */
+export function aheadOf({ clock, maxSkewMs, everyMs, idleEveryMs = 0 }: TickerOptions, since: number): void {
+  // Its last tick is at most an interval old.
+  const ahead = clock.now() - since
+  if (ahead <= maxSkewMs + Math.max(everyMs, idleEveryMs)) return
+  throw new TickerError(
+    'SLUICE_TICKER_AHEAD',
+    `This machine's clock is ${ahead} ms ahead of the ticker that runs (allowed: ${maxSkewMs} ms). Set the clock, then start again.`,
+  )
+}
+
 export class Ticker {
   /** Instant of the last tick in the log; null before the first. */
   last: number | null
@@ -114,16 +125,9 @@ export class Ticker {
     const before = await lastTick(log, topic, schemas)
     if (watchMs > 0) {
       await sleep(watchMs)
-      const now = clock.now()
       const since = await lastTick(log, topic, schemas)
-      // A newer tick after the wait: another ticker lives, and its last one is at most an interval old.
-      const interval = Math.max(options.everyMs, options.idleEveryMs ?? 0)
-      const ahead = since === null ? 0 : now - since
-      if (since !== null && since !== before && ahead > maxSkewMs + interval)
-        throw new TickerError(
-          'SLUICE_TICKER_AHEAD',
-          `This machine's clock is ${ahead} ms ahead of the ticker that runs (allowed: ${maxSkewMs} ms). Set the clock, then start again.`,
-        )
+      // A newer tick after the wait: another ticker lives.
+      if (since !== null && since !== before) aheadOf(options, since)
     }
     const writer = await log.writer('ticker')
     const last = await lastTick(log, topic, schemas)

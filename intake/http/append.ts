@@ -2,10 +2,11 @@
  * Group commit: posts that arrive while a commit is under way share the next one, so a thousand of them cost a few
  * flushes and not a thousand.
  *
- * Owns the writer `http-intake`. One commit is in flight, one group waits; what would not fit into it is refused.
+ * Owns the writer `http-intake`, or the one that it is given. One commit is in flight, one group waits; what would not fit into it is refused.
  *
  * A1  `append` resolves only after the commit that carries its records resolved: they are durable.
- * A2  The records of one `append` are in one commit: all or none.
+ * A2  The records of one `append` are in one commit: all or none. A writer that is not transactional (on Kafka) may leave
+ *     some of them after an error; nobody was promised anything then, and what is sent again is found to be a copy.
  * A3  After an error of a commit its writer is never used again (indefinite error), and everybody in that group hears it.
  * A4  A fenced appender stays closed: another process owns the intake.
  */
@@ -20,6 +21,8 @@ export interface LogAppenderOptions {
   readonly topic: string
   /** Writer id; one intake of a log has it at a time. */
   readonly writerId?: string
+  /** Opens another way to append than the log's writer of that id. */
+  readonly openWriter?: () => Promise<Writer>
   /** Most bytes that may wait for the next commit. */
   readonly maxWaitingBytes?: number
   /** Most records of one commit. */
@@ -33,13 +36,15 @@ interface Group {
   readonly done: PromiseWithResolvers<void>
 }
 
+const openerOf = ({ log, writerId = 'http-intake', openWriter }: LogAppenderOptions): (() => Promise<Writer>) =>
+  openWriter ?? (() => log.writer(writerId))
+
 const newGroup = (): Group => ({ records: [], bytes: 0, done: Promise.withResolvers<void>() })
 
 export class LogAppender implements Intake {
   readonly partitions: number
-  private readonly log: Log
   private readonly topic: string
-  private readonly writerId: string
+  private readonly openWriter: () => Promise<Writer>
   private readonly maxBytes: number
   private readonly maxRecords: number
   private readonly observer: IntakeObserver | null
@@ -50,9 +55,8 @@ export class LogAppender implements Intake {
   private closed: Error | null = null
 
   private constructor(options: LogAppenderOptions, partitions: number, writer: Writer) {
-    this.log = options.log
     this.topic = options.topic
-    this.writerId = options.writerId ?? 'http-intake'
+    this.openWriter = openerOf(options)
     // 16 MiB is 100,000 payments: two commits' worth of what one core can take in a second. More only hides overload.
     this.maxBytes = options.maxWaitingBytes ?? 16 * 1024 * 1024
     this.maxRecords = options.maxWaitingRecords ?? 100_000
@@ -64,7 +68,7 @@ export class LogAppender implements Intake {
   /** Fences the intake before it and reads the number of partitions. */
   static async open(options: LogAppenderOptions): Promise<LogAppender> {
     const partitions = await options.log.partitions(options.topic)
-    const writer = await options.log.writer(options.writerId ?? 'http-intake')
+    const writer = await openerOf(options)()
     return new LogAppender(options, partitions, writer)
   }
 
@@ -109,7 +113,7 @@ export class LogAppender implements Intake {
 
   private async commit(group: Group): Promise<void> {
     if (this.closed !== null) throw this.closed
-    this.writer ??= await this.log.writer(this.writerId)
+    this.writer ??= await this.openWriter()
     await this.writer.commit({ appends: this.build(group.records), position: -1, metadata: '' })
   }
 

@@ -35,6 +35,7 @@ export interface DistributedOptions {
 }
 
 export interface DistributedBackend extends Backend {
+  readonly log: KafkaLog
   /** What an operator should know about these services, in sentences. */
   readonly warnings: readonly string[]
   /** The log with the topics of the backend's own under their whole names: the manifest. */

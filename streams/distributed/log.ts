@@ -9,6 +9,7 @@ import type { Fetched, Log, TopicPartition, TopicSpec, Writer } from '../backend
 import { assertName } from '../embedded/keys.ts'
 import { OffsetGoneError } from '../errors.ts'
 import { inflate } from '../records.ts'
+import { Appender } from './appender.ts'
 import { ledgerGroup, ledgerTopic, topicName, transactionalId } from './names.ts'
 import { createTopics } from './topics.ts'
 import { committedOf } from './wire/batches.ts'
@@ -123,6 +124,11 @@ export class KafkaLog implements Log {
       topic: (name) => this.#name(name),
       transactionTimeoutMs,
     }
+  }
+
+  /** Appends without a position and without a fence: appender.ts. */
+  appender(id: string): Promise<Writer> {
+    return Appender.open(this.#cluster, id, (name) => this.#name(name))
   }
 
   writer(id: string): Promise<Writer> {

@@ -14,11 +14,22 @@ const CONTROL = 0x20
  * The original stays as it is: the same bytes may go to several partitions.
  */
 export function stamped(batch: Uint8Array, producerId: bigint, epoch: number, sequence: number): Uint8Array {
+  return numbered(batch, producerId, epoch, sequence, TRANSACTIONAL)
+}
+
+/** The same of an idempotent producer, outside of transactions. */
+export function numbered(
+  batch: Uint8Array,
+  producerId: bigint,
+  epoch: number,
+  sequence: number,
+  attributes = 0,
+): Uint8Array {
   const copy = batch.slice()
   const view = new DataView(copy.buffer)
   view.setBigInt64(0, 0n)
   view.setInt32(12, -1)
-  view.setInt16(21, view.getInt16(21) | TRANSACTIONAL)
+  view.setInt16(21, (view.getInt16(21) & ~TRANSACTIONAL) | attributes)
   view.setBigInt64(43, producerId)
   view.setInt16(51, epoch)
   view.setInt32(53, sequence)
