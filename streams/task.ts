@@ -70,6 +70,10 @@ const DELTA_ENTRIES = 50_000
 /** The overlay may hold so many deltas while the store is away: some hundred thousand entries, below 100 MB. */
 const OVERLAY_DELTAS = 10
 const POLL_MS = 200
+/** So many polls without a record: what has changed without an entry (clock, counters) is written, too ... */
+const FLUSH_AFTER_POLLS = 3
+/** ... and nobody ticks: no commit comes that would prove the last one, and its state would stay behind. */
+const PROVE_AFTER_POLLS = 10
 
 export class Task {
   readonly name: string
@@ -87,6 +91,7 @@ export class Task {
   private behind: WriteBehind | null = null
   private writerSchemas: WriterSchemas | null = null
   private readonly commits: Promise<void>[] = []
+  private idlePolls = 0
   private stopping = false
   private failed: Error | null = null
 
@@ -260,6 +265,7 @@ export class Task {
       await this.idle()
       return
     }
+    this.idlePolls = 0
     this.processor.decode(frame)
     const rows = frame.rows
     const batchRows = this.options.batchRows ?? rows
@@ -344,7 +350,9 @@ export class Task {
     const behind = this.behind as WriteBehind
     while (this.commits.length > 0) await this.commits.shift()
     this.raise()
-    if (!behind.busy && this.processor.dirtyEntries > 0 && this.isFlushDue(0)) this.takeDelta(this.committed)
+    const changed = this.processor.dirtyEntries > 0 || ++this.idlePolls >= FLUSH_AFTER_POLLS
+    if (!behind.busy && changed && this.isFlushDue(0)) this.takeDelta(this.committed)
+    if (behind.entries > 0 && this.idlePolls >= PROVE_AFTER_POLLS) await this.prove()
     behind.send(this.writer?.proven ?? 0)
     if (!behind.busy) await behind.probe()
   }
