@@ -3,12 +3,15 @@
 import { ask as askTable, questions, prepare } from '../sink/ask.ts'
 import type { ClickHouse } from '../sink/clickhouse.ts'
 import type { Table } from '../intake/http/ports.ts'
-import { hereOrThere } from './client.ts'
+import { analystOf } from './asked-tables.ts'
+import { hereOrThere, type Client } from './client.ts'
+import type { ConfigurationFlags } from './configuration/flags.ts'
 import { openDirectory } from './engine.ts'
+import { clusterOf } from './lines.ts'
 import { exitCodes, print, printJson, UsageError } from './output.ts'
 import { openServer } from './tables.ts'
 
-export interface AskOptions {
+export interface AskOptions extends ConfigurationFlags {
   readonly data: string
   readonly json?: boolean
   readonly csv?: boolean
@@ -41,21 +44,32 @@ export async function ask(
     }),
   )
   prepare(name, given)
-  const table = await hereOrThere(
-    () =>
-      onTables(options.data, async (analyst) => tableOf(await askTable<Record<string, unknown>>(analyst, name, given))),
-    (client) => client.ask(name, given),
-  )
-  return show(table, options)
+  const here = async (analyst: ClickHouse): Promise<Table> =>
+    tableOf(await askTable<Record<string, unknown>>(analyst, name, given))
+  return show(await asked(options, here, (client) => client.ask(name, given)), options)
 }
 
 /** Answers read-only SQL. */
 export async function sql(query: string, options: AskOptions): Promise<number> {
-  const table = await hereOrThere(
-    () => onTables(options.data, async (analyst) => tableOf(await analyst.rows<Record<string, unknown>>(query))),
-    (client) => client.sql(query),
-  )
-  return show(table, options)
+  const here = async (analyst: ClickHouse): Promise<Table> =>
+    tableOf(await analyst.rows<Record<string, unknown>>(query))
+  return show(await asked(options, here, (client) => client.sql(query)), options)
+}
+
+/** Asks the configured ClickHouse of a cluster, else the one of the data directory, here or where it is open. */
+async function asked(
+  options: AskOptions,
+  here: (analyst: ClickHouse) => Promise<Table>,
+  there: (client: Client) => Promise<Table>,
+): Promise<Table> {
+  const cluster = clusterOf(options)
+  if (cluster === null) return hereOrThere(() => onTables(options.data, here), there)
+  const analyst = analystOf(cluster)
+  try {
+    return await here(analyst)
+  } finally {
+    await analyst.close()
+  }
 }
 
 /** Opens the directory (so that nobody else has it), its server, and closes both. */

@@ -129,6 +129,10 @@ export async function openCluster(configuration: Configuration): Promise<Cluster
 }
 
 async function checked(backend: DistributedBackend, manifest: LineManifest, prefix: string): Promise<ClusterLine> {
+  const lacks = topicNames.filter((name) => !(name in manifest.topicIds))
+  if (lacks.length > 0) {
+    throw new CodedError('SLUICE_FORMAT_VERSION', `line ${prefix} was made without the topics ${lacks.join(', ')}`)
+  }
   await checkTopics(backend.log, prefix, manifest)
   const warnings = await backend.fit(topicNames, topics.transactions.name)
   return lineOf(backend, manifest, [...backend.warnings, ...warnings])

@@ -23,7 +23,7 @@ import { settlement } from '../topologies/settlement.ts'
 export const logicVersion = '1'
 
 /** Records that wait between intake and tasks at most: bounds how far a recovery has to go. */
-const PACE_RECORDS = 200_000
+export const PACE_RECORDS = 200_000
 
 export interface EngineOptions {
   readonly directory: string
@@ -34,10 +34,8 @@ export interface EngineOptions {
   readonly trace?: TaskOptions['reached']
 }
 
-export interface EmbeddedLine {
+export interface EmbeddedLine extends Line {
   readonly backend: EmbeddedBackend
-  readonly settings: Settings
-  readonly hashKey: Int32Array
 }
 
 /** Opens the directory and reads what is fixed in it. */

@@ -45,7 +45,7 @@ settingOptions(
     .addOption(jsonOption()),
 ).action(run(async () => (await import('./demo.ts')).demo))
 
-settingOptions(
+const importing = configurationOptions(
   program
     .command('run')
     .description('import files (CSV or NDJSON; - is standard input) and settle them; can be killed and started again')
@@ -58,7 +58,8 @@ settingOptions(
     .addOption(clickhouseOption())
     .addOption(batchRowsOption())
     .addOption(jsonOption()),
-).action(run(async () => (await import('./run.ts')).run))
+)
+settingOptions(importing).action(run(async () => (await import('./run.ts')).run))
 
 program
   .command('describe')
@@ -84,24 +85,24 @@ program
   .option('--labels <file>', 'fraud labels, kept aside')
   .action(run(async () => (await import('./generate.ts')).generate))
 
-settingOptions(
+const serve = configurationOptions(
   program
     .command('serve')
-    .description('payments over HTTP, settled by the wall clock')
+    .description('payments over HTTP, settled by the wall clock; over Kafka when brokers are configured')
     .addOption(dataOption())
     .option('--members <file>', "member list as JSON, or 'any'; needed once, the log remembers it")
-    .addOption(new Option('--port <n>', 'port; 0 takes any').argParser(whole(0, 65_535)).default(8080))
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .addOption(new Option('--port <n>', 'port; 0 takes any (default: 8080)').argParser(whole(0, 65_535)))
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--public-host <name...>', 'names under which a proxy reaches this server')
     .addOption(new Option('--clickhouse-port <n>', 'HTTP port of ClickHouse').argParser(whole(1, 65_535)))
     .option('--writable', 'the printed ClickHouse user may write')
     .addOption(clickhouseOption())
     .addOption(showAccountsOption()),
-).action(run(async () => (await import('./serve-options.ts')).serveCommand))
+)
+settingOptions(serve).action(run(async () => (await import('./serve-options.ts')).serveCommand))
 
 const holds = program.command('holds').description('held transactions: list, release, reject')
-holds
-  .command('list')
+configurationOptions(holds.command('list'))
   .description('what is held, oldest first')
   .addOption(dataOption())
   .addOption(new Option('--limit <n>', 'at most so many').argParser(whole(1)).default(100))
@@ -123,11 +124,10 @@ for (const action of ['release', 'reject'] as const) {
   if (action === 'release') {
     command.option('--not-settled-elsewhere', 'needed for what came too late to be checked for copies')
   }
-  command.action(run(async () => (await import('./holds.ts')).resolve(action)))
+  configurationOptions(command).action(run(async () => (await import('./holds.ts')).resolve(action)))
 }
 
-program
-  .command('ask')
+configurationOptions(program.command('ask'))
   .description('a named question to the tables; without a name the list of questions')
   .argument('[name]')
   .argument('[parameters...]', 'name=value')
@@ -136,8 +136,7 @@ program
   .addOption(jsonOption())
   .action(run(async () => (await import('./ask.ts')).ask))
 
-program
-  .command('sql')
+configurationOptions(program.command('sql'))
   .description('read-only SQL to the tables')
   .argument('<query>')
   .addOption(dataOption())
@@ -186,8 +185,7 @@ bench
   .addOption(jsonOption())
   .action(run(async () => (await import('./bench.ts')).latency))
 
-program
-  .command('verify')
+configurationOptions(program.command('verify'))
   .description('process the log again from its start in a second directory; compare digests and rows')
   .addOption(dataOption())
   .addOption(clickhouseOption())
@@ -203,6 +201,27 @@ configurationOptions(
       .addOption(jsonOption()),
   ),
 ).action(run(async () => (await import('./init.ts')).init))
+
+configurationOptions(
+  program
+    .command('worker')
+    .description('run tasks of a line on Kafka; several share them')
+    .option('--with-sink', 'also carry the outputs into ClickHouse (worker.withSink)'),
+).action(run(async () => (await import('./worker.ts')).worker))
+
+configurationOptions(
+  program
+    .command('sink')
+    .description('carry the outputs of a line on Kafka into ClickHouse; several at once change nothing'),
+).action(run(async () => (await import('./sink.ts')).sink))
+
+configurationOptions(
+  program
+    .command('balance')
+    .description('the balance sheet of a line as it is now')
+    .addOption(dataOption())
+    .addOption(jsonOption()),
+).action(run(async () => (await import('./balance.ts')).balance))
 
 configurationOptions(
   program

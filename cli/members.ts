@@ -7,7 +7,8 @@ import { RecordBatchWriter } from '../streams/records.ts'
 import { pinnedIds } from '../streams/schema-ids.ts'
 import { exponentOf, noCurrency } from '../schemas/currencies.ts'
 import { records, topics } from '../schemas/topics.ts'
-import type { Engine } from './engine.ts'
+import type { Line } from './engine.ts'
+import type { LineView } from './line-view.ts'
 import { UsageError } from './output.ts'
 import { store } from './sheet.ts'
 
@@ -51,26 +52,33 @@ export function readMembers(path: string): MemberList {
 }
 
 /** The list in force in the first source task; null before the first one. */
-export function membersInForce(engine: Engine): MemberList | null {
+export function membersInForce(engine: LineView): MemberList | null {
   const { list } = store(engine.tasks[0], 'members', MemberStore)
   return list.version === '' ? null : list
 }
 
 /** Writes the list into every partition when another one is in force. Resolves when it is durable. */
-export async function putMembers(engine: Engine, list: MemberList, acceptedAt: number): Promise<boolean> {
+export async function putMembers(engine: LineView, list: MemberList, acceptedAt: number): Promise<boolean> {
   await engine.caughtUp()
-  if (JSON.stringify(membersInForce(engine)) === JSON.stringify(list)) return false
-  const { schemas = pinnedIds } = engine.line
-  const { log } = engine.line.backend
+  if (isInForce(engine, list)) return false
+  await appendMembers(engine.line, list, acceptedAt)
+  return true
+}
+
+export const isInForce = (engine: LineView, list: MemberList): boolean =>
+  JSON.stringify(membersInForce(engine)) === JSON.stringify(list)
+
+/** Writes the list into every partition. Resolves when it is durable. */
+export async function appendMembers(line: Line, list: MemberList, acceptedAt: number): Promise<void> {
+  const { backend, settings, schemas = pinnedIds } = line
   const value = wire(schemas.idOf(records.memberList), objectCodec<MemberList>(records.memberList.schema).encode(list))
-  const appends = Array.from({ length: engine.line.settings.partitions }, (_, partition) => {
+  const appends = Array.from({ length: settings.partitions }, (_, partition) => {
     const writer = new RecordBatchWriter()
     writer.begin(acceptedAt)
     writer.append(acceptedAt, null, 0, 0, value)
     return { topic: topics.transactions.name, partition, batches: writer.finish() }
   })
-  const writer = await log.writer('control')
+  const writer = await backend.log.writer('control')
   await writer.commit({ appends, position: writer.committed?.position ?? 0, metadata: '' })
   await writer.close()
-  return true
 }

@@ -4,7 +4,9 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { importFiles, type ImportProgress } from '../intake/files/import.ts'
 import { loadMapping } from '../intake/files/load-mapping.ts'
+import type { ConfigurationFlags } from './configuration/flags.ts'
 import { Engine, openDirectory } from './engine.ts'
+import { clusterOf } from './lines.ts'
 import { membersInForce, putMembers, readMembers } from './members.ts'
 import { settingsOf, type SettingOptions } from './options.ts'
 import { exitCodes, print, printJson, ProgressLine, say, sheetText } from './output.ts'
@@ -12,7 +14,7 @@ import { sheetOf, type Sheet } from './sheet.ts'
 import { openTables, type Tables } from './tables.ts'
 import { trace } from './trace.ts'
 
-export interface RunOptions extends SettingOptions {
+export interface RunOptions extends SettingOptions, ConfigurationFlags {
   readonly data: string
   readonly mapping?: string
   readonly producer?: string
@@ -23,8 +25,15 @@ export interface RunOptions extends SettingOptions {
   readonly clickhouse: boolean
 }
 
-/** Imports the files into the directory, waits until everything is settled and in the tables, and prints the sheet. */
+/** Over Kafka when brokers are configured, else over the data directory. */
 export async function run(files: readonly string[], options: RunOptions): Promise<number> {
+  const cluster = clusterOf(options)
+  if (cluster === null) return runHere(files, options)
+  return (await import('./run-cluster.ts')).runCluster(cluster, files, options)
+}
+
+/** Imports the files into the directory, waits until everything is settled and in the tables, and prints the sheet. */
+async function runHere(files: readonly string[], options: RunOptions): Promise<number> {
   const mapping = options.mapping === undefined ? undefined : await loadMapping(options.mapping)
   const line = await openDirectory({ directory: options.data, settings: settingsOf(options) })
   const engine = new Engine(line, { batchRows: options.batchRows, trace: trace.task })
@@ -82,7 +91,7 @@ export async function run(files: readonly string[], options: RunOptions): Promis
   }
 }
 
-function progressText({ phase, bytes, totalBytes, rows, totalRows }: ImportProgress, started: number): string {
+export function progressText({ phase, bytes, totalBytes, rows, totalRows }: ImportProgress, started: number): string {
   const seconds = Math.max(0.001, (performance.now() - started) / 1000)
   const share = totalRows > 0 ? rows / totalRows : totalBytes > 0 ? bytes / totalBytes : 0
   const eta = share > 0.01 && share < 1 ? `, ${Math.ceil((seconds * (1 - share)) / share)} s to go` : ''

@@ -1,28 +1,35 @@
 /** serve's options from the command line and the environment. */
 
 import type { ApiKey } from '../intake/http/ports.ts'
+import { configurationOf, type ConfigurationFlags } from './configuration/flags.ts'
 import { settingsOf, type SettingOptions } from './options.ts'
 import { UsageError } from './output.ts'
-import { serve, type ServeOptions } from './serve.ts'
+import { serve, serveUntilStopped, type ServeOptions } from './serve.ts'
 
-interface CommandOptions extends SettingOptions, Omit<ServeOptions, 'settings' | 'apiKeys' | 'hosts'> {
+interface CommandOptions
+  extends SettingOptions, ConfigurationFlags, Omit<ServeOptions, 'settings' | 'apiKeys' | 'hosts' | 'port'> {
   readonly publicHost?: readonly string[]
+  readonly port?: number
 }
 
-export const serveCommand = ({
+/** Over Kafka when brokers are configured, else over the data directory. */
+export async function serveCommand({
   publicHost,
   partitions,
   cycle,
   grace,
   scheme,
-  ...options
-}: CommandOptions): Promise<number> =>
-  serve({
-    ...options,
-    hosts: publicHost,
-    apiKeys: apiKeysOf(process.env['SLUICE_API_KEYS'] ?? ''),
-    settings: settingsOf({ partitions, cycle, grace, scheme }),
-  })
+  ...given
+}: CommandOptions): Promise<number> {
+  const configuration = configurationOf(given, { 'http.port': given.port, 'http.host': given.host })
+  const { host, port, apiKeys } = configuration.http
+  const options = { ...given, host, port, hosts: publicHost, apiKeys: apiKeysOf(apiKeys) }
+  if (configuration.kafka.brokers.length > 0) {
+    const { startServingCluster } = await import('./serve-cluster.ts')
+    return serveUntilStopped(() => startServingCluster(configuration, options), options)
+  }
+  return serve({ ...options, settings: settingsOf({ partitions, cycle, grace, scheme }) })
+}
 
 /** SLUICE_API_KEYS: name:key or name:key:producer, separated by commas. Keys are never printed. */
 export function apiKeysOf(text: string): ApiKey[] {

@@ -7,7 +7,9 @@ import { Ticker } from '../intake/ticker.ts'
 import type { Settings } from '../schemas/settings.ts'
 import { topics } from '../schemas/topics.ts'
 import { readManifest } from '../streams/embedded/index.ts'
+import type { MemberList } from '../streams/index.ts'
 import { Engine, openDirectory, type EmbeddedLine } from './engine.ts'
+import type { LineView } from './line-view.ts'
 import { openLive, type Live } from './live/live.ts'
 import { membersInForce, putMembers, readMembers } from './members.ts'
 import { exitCodes, say, UsageError } from './output.ts'
@@ -36,7 +38,7 @@ export interface ServeOptions {
 
 export interface Serving {
   readonly live: Live
-  readonly engine: Engine
+  readonly engine: LineView
   /** Resolves when it cannot go on, with why. */
   readonly failed: Promise<Error>
   /** Door, intake, clock, tasks, tables, in this order: nothing that was acknowledged waits for anything. */
@@ -54,8 +56,15 @@ export async function startServing(options: ServeOptions): Promise<Serving> {
   // Before a directory is made that nobody asked for.
   if (members === undefined && readManifest(data) === null) throw withoutMembers(data)
   const line = await openDirectory({ directory: data, settings: options.settings })
-  // What is open is closed in the opposite order, also when a later part does not open.
-  const open: (() => Promise<unknown>)[] = [() => line.backend.close()]
+  return opening(line.backend, (open, close) => compose(options, line, open, close))
+}
+
+/** What is open is closed in the opposite order, also when a later part does not open. */
+export async function opening<T>(
+  backend: { close(): Promise<void> },
+  compose: (open: (() => Promise<unknown>)[], close: () => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const open: (() => Promise<unknown>)[] = [() => backend.close()]
   const close = async (): Promise<void> => {
     const errors: unknown[] = []
     for (let part = open.pop(); part !== undefined; part = open.pop()) {
@@ -64,7 +73,7 @@ export async function startServing(options: ServeOptions): Promise<Serving> {
     if (errors.length > 0) throw errors[0]
   }
   try {
-    return await compose(options, line, open, close)
+    return await compose(open, close)
   } catch (error) {
     await close().catch((second: unknown) => say(`sluice: while closing: ${String(second)}`))
     throw error
@@ -136,10 +145,10 @@ async function compose(
   return { live, engine, failed: failure.promise, close }
 }
 
-const stalled = (behindMs: number): string =>
+export const stalled = (behindMs: number): string =>
   `The clock of this machine is ${behindMs} ms behind the last tick in the log: time stands still until it is past it, payments are taken and wait. Set the clock (NTP).`
 
-const withoutMembers = (data: string): UsageError =>
+export const withoutMembers = (data: string): UsageError =>
   new UsageError(
     `${data} has no member list, and serve needs one: give --members FILE.json ({"version": "...", "members": [{"bank", "currencies": ["EUR"], "settlementAccount"}]}), or --members any to take every bank as a member.`,
   )
@@ -150,7 +159,10 @@ async function agreeOnMembers(engine: Engine, { members, data }: ServeOptions): 
   } else if (await putMembers(engine, readMembers(members), engine.line.backend.clock.now())) {
     await engine.caughtUp()
   }
-  const list = membersInForce(engine)
+  sayMembers(membersInForce(engine))
+}
+
+export function sayMembers(list: MemberList | null): void {
   if (list === null || list.anyBank) say('Every bank counts as a member (--members any).')
   else say(`Member list ${list.version}: ${list.members.length} banks.`)
 }
@@ -164,13 +176,19 @@ const tablesOf = (options: ServeOptions, line: EmbeddedLine): Promise<Tables> =>
   })
 
 /** Serves until SIGINT or SIGTERM (exit code 0), or until it cannot go on (3). */
-export async function serve(options: ServeOptions): Promise<number> {
+export const serve = (options: ServeOptions): Promise<number> => serveUntilStopped(() => startServing(options), options)
+
+/** The same over whatever `start` opens. */
+export async function serveUntilStopped(
+  start: () => Promise<Serving>,
+  options: Pick<ServeOptions, 'apiKeys' | 'showAccounts'>,
+): Promise<number> {
   const stop = stopping(() => {
     say('Stopping at once; what was acknowledged is in the log.')
     process.exit(130)
   })
   try {
-    const serving = await startServing(options)
+    const serving = await start()
     announce(serving.live, options)
     const reason = await Promise.race([stop.asked, serving.failed])
     if (reason instanceof Error) say(`sluice: ${reason.message}\nNothing that was acknowledged is lost. Stopping.`)
@@ -189,7 +207,10 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
 }
 
-function announce({ url, endpoint }: Live, { apiKeys = [], showAccounts = false }: ServeOptions): void {
+function announce(
+  { url, endpoint }: Live,
+  { apiKeys = [], showAccounts = false }: Pick<ServeOptions, 'apiKeys' | 'showAccounts'>,
+): void {
   const guarded = apiKeys.length > 0
   say(`Page      ${url}`)
   say(

@@ -4,16 +4,8 @@ import type { BalanceView } from '../dashboard/snapshot.ts'
 import { readImports, readPosition } from '../intake/files/imports.ts'
 import { importWriter } from '../intake/files/import.ts'
 import { currencyCodes } from '../schemas/currencies.ts'
-import {
-  runDigest,
-  CycleMerger,
-  HeldStore,
-  type TallyGroup,
-  TallyStore,
-  type Task,
-  TotalsStore,
-} from '../streams/index.ts'
-import type { Engine } from './engine.ts'
+import { runDigest, CycleMerger, HeldStore, type TallyGroup, TallyStore, TotalsStore } from '../streams/index.ts'
+import type { LineView, TaskView } from './line-view.ts'
 
 export type Payments = BalanceView['payments']
 
@@ -37,7 +29,7 @@ const HELD = 1
 const DECLINED = 2
 
 /** Reads the counters of all tasks. Exact when they have caught up. */
-export async function sheetOf(engine: Engine, seconds: number): Promise<Sheet> {
+export async function sheetOf(engine: LineView, seconds: number): Promise<Sheet> {
   const sources = engine.tasks.slice(0, -1)
   const settlementTask = engine.tasks[engine.tasks.length - 1]
   const settled = store(settlementTask, 'settled', TotalsStore)
@@ -137,7 +129,7 @@ export async function sheetOf(engine: Engine, seconds: number): Promise<Sheet> {
   }
 }
 
-export const digestOf = (tasks: readonly Task[]): string =>
+export const digestOf = (tasks: readonly TaskView[]): string =>
   runDigest(
     tasks.flatMap((task) =>
       task.processor.graph.outputs.map(({ destination, digest }) => ({
@@ -164,7 +156,7 @@ function currenciesOf(settled: TotalsStore, faults: string[]): Sheet['currencies
 }
 
 /** Transactions of a partition in cycles that are not settled, by currency: accumulating, or waiting for other sources. */
-function openOf(task: Task, merge: CycleMerger, partition: number): Map<string, number> {
+function openOf(task: TaskView, merge: CycleMerger, partition: number): Map<string, number> {
   const open = new Map<string, number>()
   const add = (currency: string, some: number): unknown => open.set(currency, (open.get(currency) ?? 0) + some)
   for (const { obligations } of accumulating(task))
@@ -174,11 +166,11 @@ function openOf(task: Task, merge: CycleMerger, partition: number): Map<string, 
 }
 
 /** Records that a task has written into a topic. */
-const written = (task: Task, topic: string): number =>
+const written = (task: TaskView, topic: string): number =>
   task.processor.graph.outputs.find(({ destination }) => destination.topic === topic)?.seq ?? 0
 
 /** Open cycles of a source task. */
-export const accumulating = (task: Task): ReturnType<Accumulating['open']> =>
+export const accumulating = (task: TaskView): ReturnType<Accumulating['open']> =>
   (task.processor.stores.get('cycles') as unknown as Accumulating).open()
 
 interface Accumulating {
@@ -189,7 +181,7 @@ interface Accumulating {
 }
 
 /** A store of a task by its name in the topology. */
-export function store<T>(task: Task, name: string, type: abstract new (...args: never[]) => T): T {
+export function store<T>(task: TaskView, name: string, type: abstract new (...args: never[]) => T): T {
   const found = task.processor.stores.get(name)
   if (!(found instanceof type)) throw new Error(`${task.name} keeps no '${name}'`)
   return found
@@ -202,7 +194,7 @@ const amount = (groups: readonly TallyGroup[], which: (codes: readonly number[])
 const goneSum = (groups: readonly TallyGroup[], code: number): bigint => amount(groups, ([c]) => c === code)
 
 /** Rows that mappings left out, of finished imports and of the one under way. */
-async function skippedOf({ line }: Engine): Promise<number> {
+async function skippedOf({ line }: LineView): Promise<number> {
   const { log } = line.backend
   const imports = await readImports(log)
   const finished = imports.filter(({ state }) => state === 'FINISHED')

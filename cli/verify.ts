@@ -7,25 +7,27 @@ import { topics } from '../schemas/topics.ts'
 import type { ClickHouse } from '../sink/clickhouse.ts'
 import { fedTopics } from '../sink/topics.ts'
 import { setBaseOffset } from '../streams/records.ts'
+import type { ConfigurationFlags } from './configuration/flags.ts'
 import { Engine, createTopics, openDirectory, type EmbeddedLine } from './engine.ts'
+import { clusterOf } from './lines.ts'
 import { exitCodes, print, printJson, say } from './output.ts'
 import { digestOf } from './sheet.ts'
 import { openTables } from './tables.ts'
 
-export interface VerifyOptions {
+export interface VerifyOptions extends ConfigurationFlags {
   readonly data: string
   readonly json?: boolean
   readonly clickhouse: boolean
   readonly batchRows?: number
 }
 
-interface TableDigest {
+export interface TableDigest {
   readonly rows: string
   readonly digest: string
 }
 
 /** What was compared: everything of the recorded run against everything of the second one. */
-interface Verdict {
+export interface Verdict {
   readonly digest: string
   readonly recomputed: string
   readonly tables: Readonly<Record<string, { recorded: TableDigest; recomputed: TableDigest }>>
@@ -37,7 +39,11 @@ interface Verdict {
 export async function verify(options: VerifyOptions): Promise<number> {
   const scratch = await mkdtemp(join(tmpdir(), 'sluice-verify-'))
   try {
-    const verdict = await compare(options, scratch)
+    const cluster = clusterOf(options)
+    const verdict =
+      cluster === null
+        ? await compare(options, scratch)
+        : await (await import('./verify-cluster.ts')).compareCluster(cluster, options, scratch)
     if (options.json === true) printJson(verdict)
     else {
       for (const [table, { recorded }] of Object.entries(verdict.tables))
@@ -105,18 +111,27 @@ async function outcome(line: EmbeddedLine, options: VerifyOptions, what: string)
 /** Rows of every table with a hash of all their columns, offsets of the input apart (they are diagnostics). */
 export async function tableDigests(client: ClickHouse): Promise<Record<string, TableDigest>> {
   const digests: Record<string, TableDigest> = {}
-  for (const { table } of fedTopics) {
-    const columns = await client.rows<{ name: string }>(
-      "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String} AND name NOT IN ('offset') ORDER BY position",
-      { table },
-    )
-    const list = columns.map(({ name }) => `ifNull(toString(\`${name}\`), 'NULL')`).join(', ')
-    const [row] = await client.rows<TableDigest>(
-      `SELECT toString(count()) AS rows, hex(sumWithOverflow(sipHash64(concatWithSeparator('\\0', ${list})))) AS digest FROM ${table}`,
-    )
-    digests[table] = row
-  }
+  for (const { table } of fedTopics) digests[table] = await tableDigest(client, table)
   return digests
+}
+
+/** The same of one table; `upTo`: only rows of these tasks, up to these numbers. */
+export async function tableDigest(
+  client: ClickHouse,
+  table: string,
+  upTo?: ReadonlyMap<number, number>,
+): Promise<TableDigest> {
+  const columns = await client.rows<{ name: string }>(
+    "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String} AND name NOT IN ('offset') ORDER BY position",
+    { table },
+  )
+  const list = columns.map(({ name }) => `ifNull(toString(\`${name}\`), 'NULL')`).join(', ')
+  const bounds = [...(upTo ?? [])].map(([task, seq]) => `(_src_task = ${task} AND _src_seq <= ${seq})`)
+  const where = upTo === undefined ? '' : ` WHERE ${bounds.length === 0 ? 'false' : bounds.join(' OR ')}`
+  const [row] = await client.rows<TableDigest>(
+    `SELECT toString(count()) AS rows, hex(sumWithOverflow(sipHash64(concatWithSeparator('\\0', ${list})))) AS digest FROM ${table}${where}`,
+  )
+  return row
 }
 
 function judge(recorded: Outcome, again: Outcome): Verdict {

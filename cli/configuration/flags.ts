@@ -24,12 +24,16 @@ export interface ConfigurationFlags {
   readonly config?: string
 }
 
-/** What commander collected: the options of a command, with those of the configuration among them. */
-export function loadFromFlags(options: ConfigurationFlags): Loaded {
+/**
+ * What commander collected: the options of a command, with those of the configuration among them. `own`: by key, what a
+ * command has an option of its own for; it wins when it was given.
+ */
+export function loadFromFlags(options: ConfigurationFlags, own: Readonly<Record<string, unknown>> = {}): Loaded {
   const given = options as Readonly<Record<string, unknown>>
-  const flags = Object.fromEntries(keys.map(({ path, flag }) => [path, given[attribute(flag)]]))
+  const flags = Object.fromEntries(keys.map(({ path, flag }) => [path, own[path] ?? given[attribute(flag)]]))
   return loadWithOrigins({ file: options.config, env: process.env, flags })
 }
 
 /** Errors: ConfigurationError. */
-export const configurationOf = (options: ConfigurationFlags): Configuration => loadFromFlags(options).configuration
+export const configurationOf = (options: ConfigurationFlags, own?: Readonly<Record<string, unknown>>): Configuration =>
+  loadFromFlags(options, own).configuration

@@ -4,7 +4,7 @@ import type { CycleCurrency, CycleView, PositionView } from '../../dashboard/sna
 import type { SettlementRecord } from '../../schemas/generated.ts'
 import { records, topics } from '../../schemas/topics.ts'
 import { CycleMerger } from '../../streams/index.ts'
-import type { Engine } from '../engine.ts'
+import type { LineView } from '../line-view.ts'
 import { store } from '../sheet.ts'
 import { endsOf, Tail } from './tail.ts'
 
@@ -30,11 +30,11 @@ export interface SettledView {
 export class LiveCycles {
   /** By cycle start, then currency. */
   private readonly settlements = new Map<number, Map<string, SettlementRecord>>()
-  private readonly engine: Engine
+  private readonly engine: LineView
   private readonly failed: (error: Error) => void
   private tail: Tail<SettlementRecord> | null = null
 
-  constructor(engine: Engine, failed: (error: Error) => void) {
+  constructor(engine: LineView, failed: (error: Error) => void) {
     this.engine = engine
     this.failed = failed
   }

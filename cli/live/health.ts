@@ -1,12 +1,12 @@
 /** Is the line well? Tasks, tables and time, each in plain words with what to do. */
 
 import type { Health } from '../../intake/http/ports.ts'
-import type { Engine } from '../engine.ts'
-import type { Tables } from '../tables.ts'
+import type { LineView } from '../line-view.ts'
+import type { TablesView } from '../tables.ts'
 
 export interface HealthOptions {
-  readonly engine: Engine
-  readonly tables: Tables | null
+  readonly engine: LineView
+  readonly tables: TablesView | null
   readonly version: string
   /** What else is wrong, as the composer knows it (time, tails). */
   readonly problems: () => readonly string[]
@@ -31,7 +31,7 @@ export function healthOf({ engine, tables, version, problems }: HealthOptions): 
   return { status: found.length === 0 ? 'ok' : 'degraded', version, backend, problems: found }
 }
 
-function tableProblems(tables: Tables | null): string[] {
+function tableProblems(tables: TablesView | null): string[] {
   if (tables === null) return []
   const { failure } = tables.sink
   const found = failure === null ? [] : [`Nothing more goes into the tables: ${failure.message}`]

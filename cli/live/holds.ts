@@ -4,7 +4,7 @@ import type { HoldOutcome, Holds, Identity, OpenHold, OpenHolds } from '../../in
 import type { HoldEventRecord, Kind, TransactionRecord } from '../../schemas/generated.ts'
 import { records, topics } from '../../schemas/topics.ts'
 import { HeldStore, type Held } from '../../streams/index.ts'
-import type { Engine } from '../engine.ts'
+import type { LineView } from '../line-view.ts'
 import { store } from '../sheet.ts'
 import { codecOf, endsOf, Tail } from './tail.ts'
 
@@ -17,7 +17,7 @@ export interface ListedHold extends OpenHold {
 }
 
 export interface LiveHoldsOptions {
-  readonly engine: Engine
+  readonly engine: LineView
   /** Asks the tables for an earlier outcome; null when they do not know one. */
   readonly recorded: (resolutionId: string, identity: Identity) => Promise<HoldOutcome | null>
   readonly failed: (error: Error) => void

@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs'
 import { createPage } from '../../dashboard/page.ts'
 import type { ApiKey, Health, Intake } from '../../intake/http/ports.ts'
 import { createHttpServer, newToken, type HttpServer } from '../../intake/http/server.ts'
-import type { Engine } from '../engine.ts'
+import type { ClickHouse } from '../../sink/clickhouse.ts'
+import type { LineView } from '../line-view.ts'
 import { UsageError } from '../output.ts'
-import type { Tables } from '../tables.ts'
+import type { TablesView } from '../tables.ts'
 import { LiveAlerts } from './alerts.ts'
 import { healthOf } from './health.ts'
 import { LiveHolds } from './holds.ts'
@@ -16,9 +17,9 @@ import { LivePage, type LiveClock } from './snapshot.ts'
 
 export interface LiveOptions {
   /** Started. */
-  readonly engine: Engine
+  readonly engine: LineView
   /** Null: without ClickHouse; what was decided is then looked up in the log, and questions are refused. */
-  readonly tables: Tables | null
+  readonly tables: TablesView | null
   /** The way into the log for payments, releases and rejections. */
   readonly intake: Intake
   /** Also gives the acceptance time of what comes in. */
@@ -69,7 +70,7 @@ export async function openLive(options: LiveOptions): Promise<Live> {
     broken.push(`Something that the page shows is not followed any more: ${error.message} Start again.`)
     options.onError(error)
   }
-  const holds = new LiveHolds({ engine, failed, recorded: recordedIn(tables) })
+  const holds = new LiveHolds({ engine, failed, recorded: recordedIn(tables?.opened.analyst ?? null) })
   const alerts = new LiveAlerts(engine.line.backend.log, failed, engine.line.schemas)
   const title = options.title ?? 'Payments in, settlements out'
   const page = new LivePage({ engine, holds, clock, title, failed })
@@ -138,14 +139,15 @@ function listenError(error: unknown, { port, host = '127.0.0.1' }: LiveOptions):
   return error
 }
 
-const recordedIn =
-  (tables: Tables | null) =>
+/** Asks the tables for the outcome of an earlier resolution. */
+export const recordedIn =
+  (analyst: ClickHouse | null) =>
   async (
     resolutionId: string,
     identity: Parameters<typeof resolutionRows>[2],
   ): Promise<Awaited<ReturnType<LiveHolds['outcomeOf']>>> => {
-    if (tables === null) return null
-    const [row] = await resolutionRows(tables.opened.analyst, resolutionId, identity)
+    if (analyst === null) return null
+    const [row] = await resolutionRows(analyst, resolutionId, identity)
     if (row === undefined || row.event === 'HELD') return null
     return { event: row.event, cycleStart: row.cycleStart, why: row.why }
   }

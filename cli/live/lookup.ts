@@ -15,12 +15,12 @@ import type {
 import { records, topics, type RecordType } from '../../schemas/topics.ts'
 import type { ClickHouse } from '../../sink/clickhouse.ts'
 import { seekSeq } from '../../sink/seek.ts'
-import type { Sink } from '../../sink/sink.ts'
 import { partitionOf } from '../../streams/hash.ts'
 import { CycleMerger } from '../../streams/index.ts'
 import { newFrame } from '../../streams/records.ts'
-import type { Engine } from '../engine.ts'
+import type { LineView } from '../line-view.ts'
 import { store } from '../sheet.ts'
+import type { TablesView } from '../tables.ts'
 import { instructionView, livesOf, viewOf, type Life } from './life.ts'
 import {
   decisionRows,
@@ -33,9 +33,9 @@ import {
 import { needleOf, recordsHolding } from './log-search.ts'
 
 export interface LookupOptions {
-  readonly engine: Engine
+  readonly engine: LineView
   /** Null: there are no tables, and the log is all there is. */
-  readonly tables: { readonly sink: Sink; readonly analyst: ClickHouse } | null
+  readonly tables: { readonly sink: TablesView['sink']; readonly analyst: ClickHouse } | null
 }
 
 const utf8 = new TextEncoder()

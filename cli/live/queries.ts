@@ -5,16 +5,16 @@ import { ask, questions } from '../../sink/ask.ts'
 import type { ClickHouse } from '../../sink/clickhouse.ts'
 import { SinkError } from '../../sink/errors.ts'
 import { describe, mermaid } from '../../streams/index.ts'
-import type { Engine } from '../engine.ts'
-import type { Tables } from '../tables.ts'
+import type { LineView } from '../line-view.ts'
+import type { TablesView } from '../tables.ts'
 import { steadySheet } from './balance.ts'
 import type { DrawnGraph } from './graph.ts'
 import { Lookup } from './lookup.ts'
 
 export interface QueriesOptions {
-  readonly engine: Engine
+  readonly engine: LineView
   /** Null: there are no tables; questions and SQL are refused. */
-  readonly tables: Tables | null
+  readonly tables: TablesView | null
   readonly drawn: DrawnGraph
   /** Transactions decided per second now. */
   readonly perSecond: () => number

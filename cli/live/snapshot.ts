@@ -7,7 +7,7 @@ import type { AlertView, BalanceView, Moving, Snapshot, SnapshotTime } from '../
 import type { PageEvents } from '../../intake/http/ports.ts'
 import type { AlertRecord } from '../../schemas/generated.ts'
 import { records, topics } from '../../schemas/topics.ts'
-import type { Engine } from '../engine.ts'
+import type { LineView } from '../line-view.ts'
 import type { Sheet } from '../sheet.ts'
 import { alertEvent } from './alerts.ts'
 import { steadySheet } from './balance.ts'
@@ -28,7 +28,7 @@ export interface LiveClock {
 }
 
 export interface PageOptions {
-  readonly engine: Engine
+  readonly engine: LineView
   readonly holds: LiveHolds
   readonly clock: LiveClock
   readonly title: string

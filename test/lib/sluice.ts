@@ -21,11 +21,22 @@ export interface KillAt {
   readonly nth: number
 }
 
+/** The environment without the services of other tests: with brokers in it a command works on Kafka. */
+export function surroundings(): NodeJS.ProcessEnv {
+  const {
+    SLUICE_KAFKA_BROKERS: _kafka,
+    SLUICE_REDIS_URL: _redis,
+    SLUICE_REGISTRY_URL: _registry,
+    ...rest
+  } = process.env
+  return rest
+}
+
 /** Starts `sluice ARGS`; with `kill` it is traced and killed with SIGKILL at that point, if it gets there. */
 export function sluice(args: readonly string[], kill?: KillAt, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const child = spawn(process.execPath, [main, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env, ...(kill === undefined ? {} : { SLUICE_TRACE: '1' }) },
+    env: { ...surroundings(), ...env, ...(kill === undefined ? {} : { SLUICE_TRACE: '1' }) },
   })
   const points = new Map<string, number>()
   let stdout = ''
