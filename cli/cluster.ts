@@ -14,9 +14,10 @@ import {
   type LineOptions,
 } from '../streams/distributed/manifest.ts'
 import { CodedError } from '../streams/index.ts'
+import { createTasks } from '../streams/takeover.ts'
 import { schemaIds } from '../streams/schema-ids.ts'
 import type { Configuration } from './configuration/schema.ts'
-import { createTopics, hashKeyOf, logicVersion, settingsIn, type Line } from './engine.ts'
+import { createTopics, hashKeyOf, lineTasks, logicVersion, markOf, settingsIn, type Line } from './engine.ts'
 import { UsageError } from './output.ts'
 
 export interface ClusterLine extends Line {
@@ -102,7 +103,14 @@ export async function initCluster(
         const ids = topicNames.map(async (name): Promise<[string, string]> => [name, await backend.log.topicId(name)])
         return Object.fromEntries(await Promise.all(ids))
       },
-      rest: () => Promise.resolve(),
+      rest: (manifest) => {
+        const { settings, hashKey, schemas } = lineOf(backend, manifest, [])
+        const same = { partitions: settings.partitions, hashKey, markOf, schemas }
+        return createTasks(
+          backend,
+          lineTasks(settings).map((spec) => ({ ...spec, ...same })),
+        )
+      },
     })
     return { line: await checked(backend, manifest, configuration.kafka.prefix), made }
   } catch (error) {

@@ -62,6 +62,10 @@ async function runTasks(
     schemas,
     writers: writerSchemas(writers ?? null),
     deltaEntries: configuration.worker.deltaEntries,
+    flushMs: configuration.worker.flushMs,
+    // Made by init: what is absent now is lost. Topic ids were compared when the line was opened.
+    expected: {},
+    warned: (warning) => log.warn(warning),
     observer: watcher.observer,
     reached: trace.task,
   })
