@@ -9,7 +9,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log, TaskState, TopicPartition } from '../streams/backend.ts'
-import { CycleMerger, Processor, type TaskSpec, type Topology } from '../streams/index.ts'
+import { Processor, type CycleMerger, type TaskSpec, type Topology } from '../streams/index.ts'
 import { lineTasks, markOf, PACE_RECORDS, type Line } from './engine.ts'
 import type { LineView, TaskView } from './line-view.ts'
 
