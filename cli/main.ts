@@ -202,6 +202,33 @@ configurationOptions(
   ),
 ).action(run(async () => (await import('./init.ts')).init))
 
+const schemas = program.command('schemas').description('schemas in a schema registry: register, check, list')
+configurationOptions(
+  schemas
+    .command('register')
+    .description("register the line's schemas, or a producer's from a file, with a compatibility rule per subject")
+    .argument('[file]', "Avro schema of a producer's transactions")
+    .addOption(
+      new Option('--compatibility <rule>', 'rule of each subject')
+        .choices(['FULL', 'FULL_TRANSITIVE', 'BACKWARD', 'BACKWARD_TRANSITIVE'])
+        .default('FULL'),
+    )
+    .addOption(jsonOption()),
+).action(run(async () => (await import('./schemas.ts')).register))
+configurationOptions(
+  schemas
+    .command('check')
+    .description('what registering would do, and what is incompatible, field by field; changes nothing')
+    .argument('[file]', "Avro schema of a producer's transactions")
+    .addOption(jsonOption()),
+).action(run(async () => (await import('./schemas.ts')).check))
+configurationOptions(
+  schemas
+    .command('list')
+    .description('every subject of the line with its versions, ids and rule')
+    .addOption(jsonOption()),
+).action(run(async () => (await import('./schemas.ts')).list))
+
 configurationOptions(
   program
     .command('worker')

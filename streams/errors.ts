@@ -168,6 +168,11 @@ export const faults = {
     action:
       'Report it with the message. Nothing of the step took effect; a restart tries it again from the last commit.',
   },
+  SLUICE_REGISTRY: {
+    cause: 'The schema registry cannot be asked, or refuses.',
+    action:
+      'Check registry.url, its user and that it runs. Workers go on with the schemas that they know, and wait for it with the others; nothing is lost.',
+  },
 } as const satisfies Record<string, Fault>
 
 export type FaultCode = keyof typeof faults

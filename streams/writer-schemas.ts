@@ -123,7 +123,8 @@ export class WriterSchemas {
       try {
         this.judge(one, await lookup.find(one.id))
       } catch (error) {
-        this.waiting = `schema id ${one.id} cannot be looked up: ${error instanceof Error ? error.message : String(error)}`
+        const why = (error as { reason?: string }).reason ?? (error instanceof Error ? error.message : String(error))
+        this.waiting = `schema id ${one.id} cannot be looked up: ${why}`
         this.waitMs = Math.min(LONGEST_WAIT_MS, Math.max(FIRST_WAIT_MS, this.waitMs * 2))
         return one.row
       }

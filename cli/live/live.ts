@@ -84,6 +84,7 @@ export async function openLive(options: LiveOptions): Promise<Live> {
     clock: { now: () => Math.floor(clock.now()) },
     token: options.token ?? newToken(),
     schemas: engine.line.schemas,
+    writers: engine.line.writers,
     queries,
     holds,
     alerts,

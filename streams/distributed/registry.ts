@@ -8,6 +8,7 @@
  *     front of one that restarts: that, a time-out and everything else is no answer.
  * G2  What an id means never changes, so an answer is kept for as long as the process lives. That there is none is not.
  */
+import { CodedError } from '../errors.ts'
 import { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 
 export interface RegistryOptions {
@@ -28,15 +29,14 @@ export interface Version {
   readonly schema: string
 }
 
-/** The registry cannot be asked, or refuses. `status`: of its answer; 0 without one. `code`: Confluent's error_code, or 0. */
-export class RegistryError extends Error {
+/** The registry cannot be asked, or refuses. `status`: of its answer; 0 without one. `reason`: in one line. */
+export class RegistryError extends CodedError {
   readonly status: number
-  readonly code: number
-  constructor(message: string, status = 0, code = 0, cause?: unknown) {
-    super(message, { cause })
-    this.name = 'RegistryError'
+  readonly reason: string
+  constructor(reason: string, status = 0, cause?: unknown) {
+    super('SLUICE_REGISTRY', reason, { cause })
     this.status = status
-    this.code = code
+    this.reason = reason
   }
 }
 
@@ -125,6 +125,15 @@ export class Registry {
     await this.ask('PUT', `/config/${encodeURIComponent(subject)}`, [], { compatibility })
   }
 
+  /** Whether the registry itself would refuse a schema as the next version: its words, or null. */
+  async refuses(subject: string, schema: string): Promise<string | null> {
+    const path = `/compatibility/subjects/${encodeURIComponent(subject)}/versions/latest?verbose=true`
+    const none = [NO_SUBJECT, NO_VERSION]
+    const found = await this.ask<{ is_compatible: boolean; messages?: string[] }>('POST', path, none, { schema })
+    if (found === null || found.is_compatible) return null
+    return found.messages?.join(' ') ?? 'It would refuse this schema, and does not say why.'
+  }
+
   /** Registers a schema as the next version, or finds the version that has it; its id. Errors: RegistryError, 409 refused. */
   async register(subject: string, schema: string, compatibility: Compatibility): Promise<number> {
     try {
@@ -135,7 +144,7 @@ export class Registry {
       return id
     } catch (error) {
       const { message, status = 0 } = error as { message: string; status?: number }
-      throw new RegistryError(`${subject}: ${message}`, status, 0, error)
+      throw new RegistryError(`${subject}: ${message.replace(/^\w+ - /, '')}`, status, error)
     }
   }
 
@@ -152,7 +161,7 @@ export class Registry {
       })
       text = await response.text()
     } catch (error) {
-      throw new RegistryError(`${this.url}: ${whyUnreachable(error)}`, 0, 0, error)
+      throw new RegistryError(`${this.url}: ${whyUnreachable(error)}`, 0, error)
     }
     const { status } = response
     const answer = jsonOf(text)
@@ -160,7 +169,7 @@ export class Registry {
     const { error_code: code = 0, message = '' } = (answer ?? {}) as { error_code?: number; message?: string }
     if (status === 404 && none.includes(code)) return null
     const said = message === '' ? text.slice(0, 200) : message
-    throw new RegistryError(`${method} ${this.url}${path}: ${status} ${said}`, status, code)
+    throw new RegistryError(`${method} ${this.url}${path}: ${status} ${said}`, status)
   }
 }
 

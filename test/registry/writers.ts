@@ -7,6 +7,7 @@ import { wire } from '../../streams/avro/object.ts'
 import type { Backend } from '../../streams/backend.ts'
 import { partitionOf } from '../../streams/hash.ts'
 import { RecordBatchWriter } from '../../streams/records.ts'
+import type { SchemaIds } from '../../streams/schema-ids.ts'
 import { TestDriver, type DriverOptions } from '../../streams/testing.ts'
 import type { WriterLookup } from '../../streams/writer-schemas.ts'
 import { payments } from '../../topologies/payments.ts'
@@ -117,12 +118,12 @@ export async function append(backend: Backend, partitions: number, sent: readonl
 }
 
 /** Closes everything up to an instant, in all partitions. */
-export async function close(backend: Backend, partitions: number, at: number): Promise<void> {
+export async function close(backend: Backend, partitions: number, at: number, ids?: SchemaIds): Promise<void> {
   const writer = await backend.log.writer(`producer-${senders++}`)
   const appends = Array.from({ length: partitions }, (_, partition) => {
     const batch = new RecordBatchWriter()
     batch.begin(at)
-    batch.append(at, null, 0, 0, tickValue(at, 'WALL'))
+    batch.append(at, null, 0, 0, tickValue(at, 'WALL', ids))
     return { topic: topics.transactions.name, partition, batches: batch.finish() }
   })
   await writer.commit({ appends, position: -1, metadata: '' })
