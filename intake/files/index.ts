@@ -1,4 +1,4 @@
-/** Files in: CSV and NDJSON into the input topic. */
+/** Files in: CSV, NDJSON and Avro container files into the input topic. */
 export {
   importFiles,
   importWriter,

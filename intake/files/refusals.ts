@@ -2,7 +2,8 @@
 
 export const importRefusals = {
   SLUICE_IMPORT_FILE_UNREADABLE: 'Check the path and the permissions.',
-  SLUICE_IMPORT_FILE_FORMAT: 'Unpack the file or convert it to UTF-8 text; CSV and NDJSON are read.',
+  SLUICE_IMPORT_FILE_FORMAT:
+    'Unpack the file or convert it to UTF-8 text; CSV, NDJSON and Avro container files of our schema are read.',
   SLUICE_IMPORT_COLUMNS: 'Rename the columns, or describe the file in a mapping and give it with --mapping.',
   SLUICE_IMPORT_FILE_CHANGED: 'Import files that nobody writes to any more; start the import again.',
   SLUICE_IMPORT_NAME_TAKEN: 'If it is another file, give it another name; an import is never replaced.',

@@ -1,6 +1,9 @@
 /** Opens one file as rows: finds out its format, reads its header, and joins scanner and reading. */
 import { open, type FileHandle } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { codecs, ContainerError, isContainer, readHeader, type Header } from '../avro/container.ts'
+import { refusedSchema } from '../avro/transactions.ts'
+import { AvroReading, AvroScanner } from './avro.ts'
 import { CsvScanner } from './csv.ts'
 import { LineScanner } from './lines.ts'
 import type { LoadedMapping } from './load-mapping.ts'
@@ -55,7 +58,7 @@ export class FileRows {
   readonly unread: readonly string[]
   private readonly handle: FileHandle
   private readonly window: Window
-  private readonly scanner: CsvScanner | LineScanner
+  private readonly scanner: Scanner
 
   private constructor(file: InputFile, handle: FileHandle, window: Window, layout: Layout) {
     this.file = file
@@ -119,14 +122,17 @@ export class FileRows {
   }
 }
 
+type Scanner = CsvScanner | LineScanner | AvroScanner
+
 interface Layout {
-  readonly scanner: CsvScanner | LineScanner
+  readonly scanner: Scanner
   readonly reading: Reading
   readonly unread: readonly string[]
 }
 
 async function layoutOf(file: InputFile, window: Window, mapping: LoadedMapping | null): Promise<Layout> {
   await window.fill()
+  if (isContainer(window.bytes.subarray(0, window.end))) return avroLayout(file, window, mapping)
   refuseOtherFormats(file, window.bytes)
   if (window.end >= 3 && window.bytes[0] === 0xef && window.bytes[1] === 0xbb && window.bytes[2] === 0xbf) window.at = 3
   const format = mapping?.declaration.format ?? formatOf(file, window)
@@ -134,6 +140,31 @@ async function layoutOf(file: InputFile, window: Window, mapping: LoadedMapping 
   const scanner = new LineScanner(window, 1)
   const reading = mapping === null ? new OwnReading('ndjson', scanner.row) : new MappedReading(mapping, null)
   return { scanner, reading, unread: [] }
+}
+
+async function avroLayout(file: InputFile, window: Window, mapping: LoadedMapping | null): Promise<Layout> {
+  const refuse = (what: string): ImportRefused =>
+    new ImportRefused('SLUICE_IMPORT_FILE_FORMAT', `${file.name} is an Avro container file. ${what}`)
+  if (mapping !== null) throw refuse('It is read by its own schema, without a mapping.')
+  let header: Header | null
+  try {
+    for (;;) {
+      header = readHeader(window.bytes, window.at, window.end)
+      if (header !== null) break
+      if (window.eof) throw refuse('It ends in its header.')
+      await window.fill()
+    }
+  } catch (error) {
+    throw error instanceof ContainerError ? refuse(error.message) : error
+  }
+  const why = refusedSchema(header.schema)
+  if (why !== null) throw refuse(why)
+  if (!codecs.some((codec) => codec === header.codec)) {
+    throw refuse(`It is packed with '${header.codec.slice(0, 32)}'; use one of ${codecs.join(', ')}.`)
+  }
+  window.at = header.end
+  const scanner = new AvroScanner(window, header)
+  return { scanner, reading: new AvroReading(header.schema), unread: [] }
 }
 
 function refuseOtherFormats({ name }: InputFile, [a, b]: Uint8Array): void {

@@ -238,7 +238,23 @@ export const openapi = {
         summary: 'Send one transaction or many; answered when they are durable',
         requestBody: body(
           { oneOf: [ref('Transaction'), list(ref('Transaction')), object({ transactions: list(ref('Transaction')) })] },
-          { 'application/x-ndjson': { schema: { type: 'string', description: 'One Transaction a line' } } },
+          {
+            'application/x-ndjson': { schema: { type: 'string', description: 'One Transaction a line' } },
+            'application/avro': {
+              schema: {
+                type: 'string',
+                format: 'binary',
+                description:
+                  'One value in the Confluent wire format (0x00, schema id as int32 BE, Avro), or an Avro object container file (null, deflate, zstandard) of schemas/transaction.v2.avsc or v1',
+              },
+            },
+            'application/vnd.apache.avro': {
+              schema: { type: 'string', format: 'binary', description: 'The same as application/avro' },
+            },
+            'avro/binary': {
+              schema: { type: 'string', format: 'binary', description: 'The same as application/avro' },
+            },
+          },
         ),
         responses: {
           202: json('At least one is durable in the log', ref('Results')),

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { partitionOf } from '../../streams/hash.ts'
 import { transactionValue } from '../wire.ts'
+import { avroItems, isAvro } from './avro.ts'
 import { sendJson } from './body.ts'
 import { HttpError, type Caller } from './door.ts'
 import { QueueFullError, type DoorCounters, type IntakeRecord } from './ports.ts'
@@ -32,7 +33,12 @@ function count(counters: DoorCounters, results: readonly ItemResult[], queued: n
     if (reason !== undefined) counters.refused.set(reason, (counters.refused.get(reason) ?? 0) + 1)
 }
 
-function items(request: IncomingMessage, body: Buffer): unknown[] {
+async function items(parts: Parts, request: IncomingMessage, body: Buffer): Promise<unknown[]> {
+  if (isAvro(request.headers['content-type'])) {
+    const list = await avroItems(body, { ids: parts.schemas, writers: parts.writers, maxItems })
+    if (list.length === 0) throw new HttpError(400, 'empty', 'There is no transaction in the body.')
+    return list
+  }
   const ndjson = request.headers['content-type']?.includes('ndjson') === true
   let list: unknown[]
   try {
@@ -57,7 +63,7 @@ export async function postTransactions(
   caller: Caller,
   body: Buffer,
 ): Promise<void> {
-  const list = items(request, body)
+  const list = await items(parts, request, body)
   const now = parts.clock.now()
   const only = caller.key?.producer ?? null
   const rules = { ...parts.times, now, producer: only ?? parts.defaultProducer, onlyProducer: only }

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../../streams/backend.ts'
 import { pinnedIds, type SchemaIds } from '../../streams/schema-ids.ts'
+import type { WriterLookup } from '../../streams/writer-schemas.ts'
 import { sendJson } from './body.ts'
 import { Door, HttpError } from './door.ts'
 import { PageFeed } from './feed.ts'
@@ -41,6 +42,8 @@ export interface HttpServerOptions {
   readonly times: { readonly earliest: number; readonly maxAheadMs: number }
   /** Ids of the log's wire prefixes; default: the pinned ones. */
   readonly schemas?: SchemaIds
+  /** Who knows schema ids that are not the log's own; absent: nobody, and Avro under them is refused. */
+  readonly writers?: WriterLookup | null
   /** Producer of transactions that name none. */
   readonly defaultProducer?: string
   readonly apiKeys?: readonly ApiKey[]
@@ -166,6 +169,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     // After the rest: an option that is there and undefined must not take a limit away.
     bodyLimitBytes: options.bodyLimitBytes ?? defaultBodyLimitBytes,
     schemas: options.schemas ?? pinnedIds,
+    writers: options.writers ?? null,
     defaultProducer: options.defaultProducer ?? 'http',
     showAccounts,
     onError,
