@@ -154,7 +154,7 @@ describe.skipIf(missing !== null)(`a schema registry${missing === null ? '' : ` 
     const settled = (await line.read(topics.settlements.name)).filter(({ type }) => type !== records.mark.name)
     expect(settled.reduce((sum, { value }) => sum + (value['count'] as number), 0)).toBe(sent.length)
     const dead = (await line.read(topics.deadLetters.name)).filter(({ type }) => type !== records.mark.name)
-    expect(dead.map(({ value }) => value['message']).toSorted()).toEqual([
+    expect(dead.map(({ value }) => String(value['message'])).toSorted()).toEqual([
       `Schema id ${elsewhereId} is registered under elsewhere-value, not under transactions-value or transactions-sluice.Transaction. Register it there.`,
       expect.stringMatching(new RegExp(`^Schema id ${lackingId} cannot be read here: .*payerBank`)),
       'Schema id 987654 is not in the registry. Register the schema first, and write with the id that the registry gives.',
