@@ -32,6 +32,7 @@ export interface EngineOptions {
   readonly create?: boolean
   readonly batchRows?: number
   readonly trace?: TaskOptions['reached']
+  readonly observer?: TaskOptions['observer']
 }
 
 export interface EmbeddedLine extends Line {
@@ -96,7 +97,7 @@ export class Engine {
   private readonly worker: Worker
   private latest: readonly Task[] = []
 
-  constructor(line: Line, options: Pick<EngineOptions, 'batchRows' | 'trace'> = {}) {
+  constructor(line: Line, options: Pick<EngineOptions, 'batchRows' | 'trace' | 'observer'> = {}) {
     this.line = line
     const { backend, settings, hashKey, schemas, writers } = line
     this.specs = lineTasks(settings)
@@ -111,6 +112,7 @@ export class Engine {
       writers: writerSchemas(writers ?? null),
       batchRows: options.batchRows,
       reached: options.trace,
+      observer: options.observer,
       // Commands wait for the whole line: a part of it is no use to them.
       haltTogether: true,
     })

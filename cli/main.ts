@@ -93,6 +93,11 @@ const serve = configurationOptions(
     .option('--members <file>', "member list as JSON, or 'any'; needed once, the log remembers it")
     .addOption(new Option('--port <n>', 'port; 0 takes any (default: 8080)').argParser(whole(0, 65_535)))
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .addOption(
+      new Option('--metrics-port <n>', 'port of /metrics, /health and /ready (default: none)').argParser(
+        whole(0, 65_535),
+      ),
+    )
     .option('--public-host <name...>', 'names under which a proxy reaches this server')
     .addOption(new Option('--clickhouse-port <n>', 'HTTP port of ClickHouse').argParser(whole(1, 65_535)))
     .option('--writable', 'the printed ClickHouse user may write')

@@ -11,8 +11,14 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-export const say = (text: string): void => {
+const toStandardError = (text: string): void => {
   process.stderr.write(`${text}\n`)
+}
+let saying = toStandardError
+export const say = (text: string): void => saying(text)
+/** From now on what is said goes elsewhere: into a log of lines for programs. Null: to standard error again. */
+export function sayThrough(how: ((text: string) => void) | null): void {
+  saying = how ?? toStandardError
 }
 export const print = (text: string): void => {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)

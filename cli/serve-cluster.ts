@@ -73,7 +73,13 @@ async function compose(
   )
   open.push(() => ticker.close())
   if (!ticker.ticking) say('Another process ticks; this one watches.')
-  const intake = await LogAppender.open({ log, topic, openWriter: () => log.appender('http-intake') })
+  const { watcher } = options
+  const intake = await LogAppender.open({
+    log,
+    topic,
+    observer: watcher?.intakeObserver,
+    openWriter: () => log.appender('http-intake'),
+  })
   open.push(() => intake.close())
   const live = await openLive({
     engine: mirror,
@@ -89,6 +95,13 @@ async function compose(
     onError: (error) => say(`sluice: ${error.message}`),
   })
   open.push(() => live.close())
+  watcher?.attach({
+    backend: line.backend,
+    spare: { topic, partition: 0 },
+    door: () => live.server.counters,
+    ticker: () => ticker.state,
+    services: tables === null ? {} : { clickhouse: () => tables.opened.analyst.rows('SELECT 1') },
+  })
   return { live, engine: mirror, failed: failure.promise, close }
 }
 

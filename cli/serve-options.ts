@@ -3,13 +3,15 @@
 import type { ApiKey } from '../intake/http/ports.ts'
 import { configurationOf, type ConfigurationFlags } from './configuration/flags.ts'
 import { settingsOf, type SettingOptions } from './options.ts'
-import { UsageError } from './output.ts'
+import { observation } from './observation.ts'
+import { say, sayThrough, UsageError } from './output.ts'
 import { serve, serveUntilStopped, type ServeOptions } from './serve.ts'
 
 interface CommandOptions
   extends SettingOptions, ConfigurationFlags, Omit<ServeOptions, 'settings' | 'apiKeys' | 'hosts' | 'port'> {
   readonly publicHost?: readonly string[]
   readonly port?: number
+  readonly metricsPort?: number
 }
 
 /** Over Kafka when brokers are configured, else over the data directory. */
@@ -21,14 +23,23 @@ export async function serveCommand({
   scheme,
   ...given
 }: CommandOptions): Promise<number> {
-  const configuration = configurationOf(given, { 'http.port': given.port, 'http.host': given.host })
+  const own = { 'http.port': given.port, 'http.host': given.host, 'observe.port': given.metricsPort }
+  const configuration = configurationOf(given, own)
   const { host, port, apiKeys } = configuration.http
-  const options = { ...given, host, port, hosts: publicHost, apiKeys: apiKeysOf(apiKeys) }
-  if (configuration.kafka.brokers.length > 0) {
-    const { startServingCluster } = await import('./serve-cluster.ts')
-    return serveUntilStopped(() => startServingCluster(configuration, options), options)
+  const watcher = await observation(configuration, 'serve')
+  // For people it says what it says as commands do; for programs everything is a line of the log.
+  if (configuration.observe.logFormat === 'json') sayThrough((text) => watcher.log.info(text))
+  if (watcher.url !== null) say(`Watching  ${watcher.url}/metrics, /health, /ready`)
+  try {
+    const options = { ...given, host, port, hosts: publicHost, apiKeys: apiKeysOf(apiKeys), watcher }
+    if (configuration.kafka.brokers.length > 0) {
+      const { startServingCluster } = await import('./serve-cluster.ts')
+      return await serveUntilStopped(() => startServingCluster(configuration, options), options)
+    }
+    return await serve({ ...options, settings: settingsOf({ partitions, cycle, grace, scheme }) })
+  } finally {
+    await watcher.close()
   }
-  return serve({ ...options, settings: settingsOf({ partitions, cycle, grace, scheme }) })
 }
 
 /** SLUICE_API_KEYS: name:key or name:key:producer, separated by commas. Keys are never printed. */

@@ -10,8 +10,11 @@ import { readManifest } from '../streams/embedded/index.ts'
 import type { MemberList } from '../streams/index.ts'
 import { Engine, openDirectory, type EmbeddedLine } from './engine.ts'
 import type { LineView } from './line-view.ts'
+import { steadySheet } from './live/balance.ts'
 import { openLive, type Live } from './live/live.ts'
+import { pacedLater } from './live/paced.ts'
 import { membersInForce, putMembers, readMembers } from './members.ts'
+import type { Observation } from './observe/index.ts'
 import { exitCodes, say, UsageError } from './output.ts'
 import { stopping } from './signals.ts'
 import { openTables, type Tables } from './tables.ts'
@@ -32,6 +35,7 @@ export interface ServeOptions {
   /** The printed ClickHouse user may write. */
   readonly writable?: boolean
   readonly clickhousePort?: number
+  readonly watcher?: Observation
   /** Recorded in a new directory; must agree with the recorded ones otherwise. */
   readonly settings?: Partial<Settings>
 }
@@ -90,7 +94,8 @@ async function compose(
   const { settings } = line
   const topic = topics.transactions.name
   const failure = Promise.withResolvers<Error>()
-  const engine = new Engine(line)
+  const { watcher } = options
+  const engine = new Engine(line, { observer: watcher?.observer })
   await engine.start()
   open.push(() => engine.stop())
   await engine.caughtUp()
@@ -121,7 +126,7 @@ async function compose(
   open.push(() => ticker.close())
   await ticker.tick()
   ticker.start(failure.resolve)
-  const intake = await LogAppender.open({ log, topic })
+  const intake = await LogAppender.open({ log, topic, observer: watcher?.intakeObserver })
   open.push(() => intake.close())
   const live = await openLive({
     engine,
@@ -137,6 +142,17 @@ async function compose(
     onError: (error) => say(`sluice: ${error.message}`),
   })
   open.push(() => live.close())
+  watcher?.attach({
+    backend: line.backend,
+    spare: { topic, partition: 0 },
+    tasks: () => engine.tasks,
+    halted: () => engine.halted,
+    sink: () => tables?.sink ?? null,
+    door: () => live.server.counters,
+    ticker: () => ticker,
+    services: tables === null ? {} : { clickhouse: () => tables.opened.analyst.rows('SELECT 1') },
+    balanced: balancedOf(engine),
+  })
   line.backend.setEndpoint(live.endpoint)
   const watch = setInterval(() => {
     if (engine.halted !== null) failure.resolve(engine.halted)
@@ -167,9 +183,20 @@ export function sayMembers(list: MemberList | null): void {
   else say(`Member list ${list.version}: ${list.members.length} banks.`)
 }
 
+/** A sheet is added up from everything that the tasks count, so it is not made with every scrape. */
+const BALANCE_EVERY_MS = 10_000
+
+function balancedOf(engine: Engine): () => Promise<boolean> {
+  const look = async (): Promise<{ balanced: boolean }> => steadySheet(engine, 0)
+  // A look that fails says nothing about money; what stopped it is in the log already.
+  const balance = pacedLater(look, BALANCE_EVERY_MS, { balanced: true }, () => undefined)
+  return () => Promise.resolve(balance().balanced)
+}
+
 const tablesOf = (options: ServeOptions, line: EmbeddedLine): Promise<Tables> =>
   openTables(line, {
     say,
+    observer: options.watcher?.sinkObserver,
     writable: options.writable,
     httpPort: options.clickhousePort,
     onHalt: (error) => say(`sluice: nothing more goes into the tables: ${error.message}`),

@@ -56,6 +56,7 @@ export async function sink(options: ConfigurationFlags): Promise<number> {
           backend: line.backend,
           spare: { topic: topics.decisions.name, partition: 0 },
           sink: () => tables.sink,
+          services: { clickhouse: () => tables.opened.analyst.rows('SELECT 1') },
         })
         log.info('The sink runs. Stop with SIGTERM.')
         const reason = await Promise.race([stop.asked, failed])

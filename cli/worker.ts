@@ -77,6 +77,7 @@ async function runTasks(
       tasks: () => worker.running.values(),
       halted: () => worker.halted,
       sink: () => sink?.tables.sink ?? null,
+      services: sink === null ? {} : { clickhouse: () => sink.tables.opened.analyst.rows('SELECT 1') },
     })
     log.info(`The worker runs; its group gives it tasks of ${tasks.length}. Stop with SIGTERM.`)
     const reason = await Promise.race([asked, allHalted(worker), sink?.failed ?? new Promise<never>(() => undefined)])

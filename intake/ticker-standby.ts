@@ -42,6 +42,11 @@ export class StandbyTicker {
     return this.ticker !== null
   }
 
+  /** Of the ticks that this process writes; null while another one ticks. */
+  get state(): Pick<Ticker, 'last' | 'behindMs'> | null {
+    return this.ticker
+  }
+
   private async run(): Promise<void> {
     const { signal } = this.stopping
     while (!signal.aborted) {
