@@ -22,6 +22,8 @@ export interface LookedAt extends ProbedTask {
   readonly stored: number
   /** Why it stands still although there is input; null when it does not. */
   readonly stalled: string | null
+  /** Entries changed in memory that the store does not have, and why it cannot be asked; null when it can. */
+  readonly overlay: { readonly entries: number; readonly away: Error | null }
 }
 
 export interface TaskReport {
@@ -123,7 +125,7 @@ function taskReport(
     logStartOffset: bounds?.start ?? null,
     logEndOffset: end,
     lagRecords: task === undefined || end === null ? null : Math.max(0, end - task.committed),
-    stalled: task?.stalled ?? null,
+    stalled: task?.stalled ?? task?.overlay.away?.message ?? null,
     code,
     message,
   }

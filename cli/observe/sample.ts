@@ -54,7 +54,7 @@ export function sampleTasks(
   for (const task of tasks) {
     const labels = { task: task.name }
     const set = (name: (typeof offsets)[number], value: number): void => instruments.gauge(name).set(labels, value)
-    const { committed, stored, processor } = task
+    const { committed, stored, processor, overlay } = task
     const log = bounds.get(task.name)
     const end = Math.max(task.end, log?.end ?? 0)
     set('sluice_task_committed_offset', committed)
@@ -62,7 +62,7 @@ export function sampleTasks(
     set('sluice_task_log_end_offset', end)
     set('sluice_task_lag_records', Math.max(0, end - committed))
     set('sluice_task_state_behind_records', committed - stored)
-    const entries = processor.dirtyEntries
+    const { entries } = overlay
     set('sluice_task_overlay_entries', entries)
     set('sluice_task_overlay_bytes', Math.round(entries * metrics.bytesPerEntry(task.name)))
     const clock = processor.clock()

@@ -175,7 +175,7 @@ export const taskMetrics = {
   sluice_task_overlay_entries: {
     kind: 'gauge',
     labels: task,
-    help: 'Entries changed in memory and not yet in a delta.',
+    help: 'Entries changed in memory that the store does not have yet.',
     streams: 'record-cache size',
   },
   sluice_task_overlay_bytes: {

@@ -82,10 +82,6 @@ test('what comes in over HTTP is in /metrics, /ready says when it runs, and ever
     .split('\n')
     .map((one) => JSON.parse(one) as Record<string, unknown>)
   expect(lines.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['recovered', 'runs', 'Stopping.', 'Stopped.']))
-  expect(
-    lines
-      .filter(({ msg }) => msg === 'runs')
-      .map(({ task }) => task)
-      .sort(),
-  ).toEqual(report.tasks.map(({ task }) => task))
+  const ran = lines.filter(({ msg }) => msg === 'runs').map(({ task }) => task)
+  expect(new Set(ran)).toEqual(new Set(report.tasks.map(({ task }) => task)))
 })

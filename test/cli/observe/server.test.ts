@@ -104,8 +104,8 @@ describe('a process that is watched', () => {
     await running()
     const [first] = driver.tasks
     const why = 'schema id 7 cannot be looked up: connect ECONNREFUSED'
-    const { name, options, end, committed, stored, processor } = first
-    const waiting = { name, options, end, committed, stored, processor, stalled: why }
+    const { name, options, end, committed, stored, processor, overlay } = first
+    const waiting = { name, options, end, committed, stored, processor, overlay, stalled: why }
     observation.attach({ tasks: () => [waiting, ...driver.tasks.slice(1)] })
     const { status, report } = await asked('/ready')
     expect(status).toBe(503)
