@@ -100,7 +100,7 @@ async function compose(
     spare: { topic, partition: 0 },
     door: () => live.server.counters,
     ticker: () => ticker.state,
-    services: tables === null ? {} : { clickhouse: () => tables.opened.analyst.rows('SELECT 1') },
+    beside: tables === null ? {} : { clickhouse: () => tables.opened.analyst.rows('SELECT 1') },
   })
   return { live, engine: mirror, failed: failure.promise, close }
 }

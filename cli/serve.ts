@@ -150,7 +150,7 @@ async function compose(
     sink: () => tables?.sink ?? null,
     door: () => live.server.counters,
     ticker: () => ticker,
-    services: tables === null ? {} : { clickhouse: () => tables.opened.analyst.rows('SELECT 1') },
+    beside: tables === null ? {} : { clickhouse: () => tables.opened.analyst.rows('SELECT 1') },
     balanced: balancedOf(engine),
   })
   line.backend.setEndpoint(live.endpoint)

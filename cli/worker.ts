@@ -11,6 +11,7 @@ import { observation } from './observation.ts'
 import { exitCodes } from './output.ts'
 import { stopping } from './signals.ts'
 import { startSink } from './sink.ts'
+import { registryOf } from './subjects.ts'
 import { trace } from './trace.ts'
 
 interface WorkerOptions extends ConfigurationFlags {
@@ -52,6 +53,7 @@ async function runTasks(
   const { backend, settings, hashKey, schemas, writers } = line
   const { log } = watcher
   const sink = configuration.worker.withSink ? await startSink(line, configuration, watcher) : null
+  const registry = registryOf(configuration)
   const tasks = lineTasks(settings)
   const worker = new Worker({
     backend,
@@ -77,7 +79,11 @@ async function runTasks(
       tasks: () => worker.running.values(),
       halted: () => worker.halted,
       sink: () => sink?.tables.sink ?? null,
-      services: sink === null ? {} : { clickhouse: () => sink.tables.opened.analyst.rows('SELECT 1') },
+      beside: {
+        ...(sink === null ? {} : { clickhouse: () => sink.tables.opened.analyst.rows('SELECT 1') }),
+        // Known ids go on without it; a task that waits for a new one says so itself.
+        ...(registry === null ? {} : { registry: () => registry.ownCompatibility() }),
+      },
     })
     log.info(`The worker runs; its group gives it tasks of ${tasks.length}. Stop with SIGTERM.`)
     const reason = await Promise.race([asked, allHalted(worker), sink?.failed ?? new Promise<never>(() => undefined)])

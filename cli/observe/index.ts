@@ -46,6 +46,8 @@ export interface Parts {
   readonly ticker: () => { readonly last: number | null; readonly behindMs: number } | null
   /** Further services to probe by name; each rejects when it does not answer. */
   readonly services: Readonly<Record<string, () => Promise<unknown>>>
+  /** The same, where this process does its work without them: said, and no reason not to be ready. */
+  readonly beside: Readonly<Record<string, () => Promise<unknown>>>
   /** Whether the balance sheet balances; where all tasks are in this process. */
   readonly balanced: () => Promise<boolean>
 }
@@ -123,9 +125,9 @@ class Watcher {
 
   attach(parts: Partial<Parts>): void {
     this.parts = { ...this.parts, ...parts }
-    const { backend, spare, services } = this.parts
+    const { backend, spare, services, beside } = this.parts
     if (backend === undefined || spare === undefined) return
-    this.prober = new Prober({ backend, spare, services: services ?? {}, tasks: () => this.tasks() })
+    this.prober = new Prober({ backend, spare, services: { ...services, ...beside }, tasks: () => this.tasks() })
     const { version, logicVersion: logic } = this.options
     this.instruments.gauge('sluice_build_info').set({ version, backend: backend.name, logic }, 1)
   }
@@ -148,6 +150,7 @@ class Watcher {
       halted: this.parts.halted?.() ?? null,
       starting: this.prober === null ? 'It is starting.' : null,
       sink: sink === null ? null : { failure: sink.failure, lag: sink.lag() },
+      beside: new Set(Object.keys(this.parts.beside ?? {})),
       probed,
       codeOf,
     })

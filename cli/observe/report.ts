@@ -54,6 +54,8 @@ export interface Report {
   readonly ready: boolean
   /** Why not; empty when ready. */
   readonly reasons: readonly string[]
+  /** What is wrong besides: work goes on without it, or will. */
+  readonly problems: readonly string[]
   /** By name: 'ok', or why it does not answer. Empty where nobody asked. */
   readonly services: Readonly<Record<string, string>>
   readonly tasks: readonly TaskReport[]
@@ -69,32 +71,44 @@ export interface Situation {
   /** Not started yet: what for. */
   readonly starting: string | null
   readonly sink: { readonly failure: Error | null; readonly lag: readonly Lag[] } | null
+  /** Services without which this process does its work all the same. */
+  readonly beside: ReadonlySet<string>
   /** Null for health, which asks nobody. */
   readonly probed: Probed | null
   readonly codeOf: (error: Error) => string
 }
 
 export function reportOf(situation: Situation): Report {
-  const { board, tasks, probed, halted, starting, sink, version, backend, codeOf } = situation
+  const { board, tasks, probed, halted, starting, sink, beside, version, backend, codeOf } = situation
   const byName = new Map(tasks.map((task) => [task.name, task]))
   const reports = [...board.tasks].map(([name, standing]) => taskReport(name, standing, byName.get(name), probed))
   const services = [...(probed?.services ?? [])]
   const behind = sink?.lag.reduce((sum, lag) => sum + lag.behind, 0) ?? 0
-  const reasons = [
-    ...(starting === null ? [] : [starting]),
-    ...(halted === null ? [] : [`A task stopped for good: ${halted.message}`]),
-    ...services.filter(([, why]) => why !== null).map(([service, why]) => `The ${service} does not answer: ${why}`),
-    ...reports.flatMap(whyNot),
+  const silent = services.filter(([, why]) => why !== null)
+  const said = ([service, why]: (typeof services)[number]): string => `${shown(service)} does not answer: ${why}`
+  const tables = [
     ...(sink === null || sink.failure === null ? [] : [`Nothing more goes into the tables: ${sink.failure.message}`]),
     ...(behind > READY_SINK_LAG ? [`The tables are ${behind} records behind the log.`] : []),
   ]
-  const fatal = halted !== null || (sink !== null && sink.failure !== null)
+  const reasons = [
+    ...(starting === null ? [] : [starting]),
+    ...(halted === null ? [] : [`A task stopped for good: ${halted.message}`]),
+    ...silent.filter(([service]) => !beside.has(service)).map(said),
+    ...reports.flatMap(whyNot),
+    ...(beside.has('clickhouse') ? [] : tables),
+  ]
+  const problems = [
+    ...silent.filter(([service]) => beside.has(service)).map(said),
+    ...(beside.has('clickhouse') ? tables : []),
+  ]
+  const fatal = halted !== null || (sink !== null && sink.failure !== null && !beside.has('clickhouse'))
   return {
     status: fatal ? 'halted' : 'ok',
     version,
     backend,
     ready: reasons.length === 0,
     reasons,
+    problems,
     services: Object.fromEntries(services.map(([service, why]) => [service, why ?? 'ok'])),
     tasks: reports.sort((a, b) => (a.task < b.task ? -1 : 1)),
     sink:
@@ -107,6 +121,14 @@ export function reportOf(situation: Situation): Report {
           },
   }
 }
+
+const names: Readonly<Record<string, string>> = {
+  log: 'The log',
+  state: 'The state',
+  registry: 'The schema registry',
+  clickhouse: 'ClickHouse',
+}
+const shown = (service: string): string => names[service] ?? service
 
 function taskReport(
   name: string,

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openObservation, type Observation, type Report } from '../../../cli/observe/index.ts'
 import { READY_LAG } from '../../../cli/observe/report.ts'
 import { topics } from '../../../schemas/topics.ts'
+import { SinkError } from '../../../sink/errors.ts'
 import { CodedError } from '../../../streams/errors.ts'
 import { openMemory } from '../../../streams/memory/index.ts'
 import type { TestDriver } from '../../../streams/testing.ts'
@@ -159,6 +160,29 @@ describe('a process that is watched', () => {
     expect(report.reasons).toHaveLength(2)
     expect((await asked('/health')).status).toBe(200)
     expect((await observation.metrics()).text).toContain('sluice_service_up{service="clickhouse"} 0')
+  })
+
+  it('says what is away that its work does not need, and is ready', async () => {
+    await running()
+    const failure = new SinkError('SLUICE_SINK_GAP', 'decisions: 5 is missing.')
+    const lag = (): [] => []
+    observation.attach({
+      beside: { clickhouse: () => Promise.reject(new Error('connect ECONNREFUSED')) },
+      sink: () => ({ failure, lag }),
+    })
+    const { status, report } = await asked('/ready')
+    expect(status).toBe(200)
+    expect(report.problems).toEqual([
+      'ClickHouse does not answer: connect ECONNREFUSED',
+      expect.stringMatching(/^Nothing more goes into the tables: .*5 is missing/),
+    ])
+    expect((await asked('/health')).status).toBe(200)
+    const { text } = await observation.metrics()
+    expect(text).toContain('sluice_service_up{service="clickhouse"} 0')
+    expect(text).toContain('sluice_sink_running{code="SLUICE_SINK_GAP"} 0')
+    // In a process that is the sink the same is the end of it.
+    observation.attach({ beside: {} })
+    expect((await asked('/health')).status).toBe(503)
   })
 
   it('answers nothing else, and changes nothing', async () => {
