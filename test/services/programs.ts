@@ -52,10 +52,9 @@ async function unpacked(name: string): Promise<string | null> {
     let got = await run('apt-get', install)
     if (got.code !== 0 && (await run('apt-get', ['update', '-qq'])).code === 0) got = await run('apt-get', install)
     if (got.code !== 0) return false
-    for (const file of readdirSync(work).filter((each) => each.endsWith('.deb'))) {
-      if ((await run('dpkg-deb', ['-x', join(work, file), into])).code !== 0) return false
-    }
-    return true
+    const archived = readdirSync(work).filter((each) => each.endsWith('.deb'))
+    for (const file of archived) if ((await run('dpkg-deb', ['-x', join(work, file), into])).code !== 0) return false
+    return archived.length > 0
   })
 }
 
