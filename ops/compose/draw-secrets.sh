@@ -1,9 +1,9 @@
 #!/bin/sh
-# Draws the passwords of the composed line into the volume /run/sluice, once: a file that is there stays as it is.
+# Draws the passwords of the composed line into the volume /run/sluice (or the folder given), once: what is there stays.
 #
 # The containers that read them run under different users, so the files are readable; the volume is mounted nowhere else.
 set -eu
-cd /run/sluice
+cd "${1:-/run/sluice}"
 
 draw() { # draw FILE: 32 random characters, whole or not at all.
   [ -s "$1" ] && return

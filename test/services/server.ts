@@ -60,6 +60,7 @@ export class Server {
   #holder: ChildProcess | null = null
   #pid: number | null = null
   #gone: Promise<void> = Promise.resolve()
+  #code: number | null = null
 
   constructor(options: ServerOptions) {
     this.#options = options
@@ -70,6 +71,11 @@ export class Server {
   /** Of the server itself; null while it is down. */
   get pid(): number | null {
     return this.#pid
+  }
+
+  /** What it last ended with; 128 and more: the number of the signal that ended it. Null before. */
+  get exitCode(): number | null {
+    return this.#code
   }
 
   /** Starts it, and resolves when it answers. Errors: what it said, when it does not come up. */
@@ -102,8 +108,9 @@ export class Server {
     held.stdout!.once('data', (chunk: Buffer) => told.resolve(Number(chunk.toString())))
     held.once('error', told.reject)
     this.#gone = new Promise((resolve) =>
-      held.once('exit', () => {
+      held.once('exit', (code) => {
         this.#pid = null
+        this.#code = code
         told.reject(new Error(`${this.#options.name}: no process`))
         resolve()
       }),
