@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
+  commandsOf,
   compose,
   composeText,
   dockerfile,
@@ -18,6 +19,24 @@ const services = Object.entries(compose.services)
 /** Services of the composed line that run our image. */
 const ours = services.filter(([, { image }]) => image?.startsWith('sluice:'))
 
+/** Commands that a shell line or a list of arguments runs: words up to the first option. */
+function wordsOf(args: readonly string[]): string[] {
+  const end = args.findIndex((each) => each.startsWith('-'))
+  return [...(end === -1 ? args : args.slice(0, end))]
+}
+
+/** Every command line of `sluice` in the files, as words: ['schemas', 'register']. */
+const used = [
+  ...ours.flatMap(([, { entrypoint, command = [] }]) => {
+    if (entrypoint === undefined) return [wordsOf(command)]
+    return command
+      .join(' ')
+      .split('&&')
+      .map((line) => wordsOf(line.trim().split(' ').slice(1)))
+  }),
+  ...workloads.flatMap(({ containers }) => containers.map(({ args = [] }) => wordsOf(args))),
+]
+
 /** Every SLUICE_ name that a container is given. */
 const given = [
   ...ours.flatMap(([, { environment = {} }]) => Object.keys(environment)),
@@ -30,6 +49,17 @@ describe('what is deployed agrees with the program', () => {
   it('gives no environment name that the configuration does not know', () => {
     expect(given.length).toBeGreaterThan(20)
     expect(given.filter((name) => !environmentNames.has(name))).toEqual([])
+  })
+
+  it('runs only commands that the program has', () => {
+    const first = new Set(commandsOf())
+    expect(used.map(([command]) => command)).toEqual(
+      expect.arrayContaining(['init', 'schemas', 'worker', 'sink', 'serve']),
+    )
+    expect(used.filter(([command]) => !first.has(command))).toEqual([])
+    expect(used.filter(([command, second]) => second !== undefined && !commandsOf(command).includes(second))).toEqual(
+      [],
+    )
   })
 
   it('starts the entry of the program, which its image holds', () => {

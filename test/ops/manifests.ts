@@ -1,4 +1,5 @@
 /** What is deployed, read from its files: the composed services and the Kubernetes objects, in one shape for the checks. */
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'
@@ -104,3 +105,10 @@ export const environmentNames = new Set([
   'SLUICE_CONFIG',
   ...keys.flatMap(({ env, secret }) => (secret ? [env, `${env}_FILE`] : [env])),
 ])
+
+/** Words after `sluice` that are commands: `worker`, `schemas register`. Read from the program's own help. */
+export function commandsOf(...parent: string[]): string[] {
+  const help = execFileSync(process.execPath, [join(root, 'cli', 'main.ts'), ...parent, '--help'], { encoding: 'utf8' })
+  const [, list = ''] = help.split(/^Commands:$/m)
+  return [...list.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(([, name]) => name).filter((name) => name !== 'help')
+}
