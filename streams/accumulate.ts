@@ -80,12 +80,34 @@ export function accumulate(name: string, spec: Accumulate): OperatorSpec {
   }
 }
 
+/** The keys of an index in the order of their bytes: cells are sorted by ranks, not by texts, every time a cycle closes. */
+class KeyOrder {
+  /** By id. */
+  rankOf = new Int32Array(0)
+  /** By rank. */
+  idAt: number[] = []
+  textAt: string[] = []
+
+  /** Worked out anew when keys were added since. */
+  of(index: KeyIndex): this {
+    if (index.size === this.idAt.length) return this
+    const keys = Array.from({ length: index.size }, (_, id) => Buffer.from(index.key(id)))
+    this.idAt = [...keys.keys()].sort((a, b) => Buffer.compare(keys[a], keys[b]))
+    this.textAt = this.idAt.map((id) => keys[id].toString('utf8'))
+    this.rankOf = new Int32Array(index.size)
+    this.idAt.forEach((id, rank) => (this.rankOf[id] = rank))
+    return this
+  }
+}
+
 class Accumulator implements Store {
   readonly name: string
   private readonly spec: Accumulate
   private readonly context: TaskContext
   private readonly texts = new KeyIndex(256)
   private readonly units = new KeyIndex(64)
+  private readonly textOrder = new KeyOrder()
+  private readonly unitOrder = new KeyOrder()
   private readonly cycles = new Map<number, Map<number, Cell>>()
   private readonly changed = new Set<number>()
 
@@ -168,22 +190,25 @@ class Accumulator implements Store {
   }
 
   private obligations(cells: Map<number, Cell>): NonNullable<PartialItem['obligations']> {
-    const { texts, units } = this
-    const text = (index: KeyIndex, id: number): string => Buffer.from(index.key(id)).toString('utf8')
-    const order = (index: KeyIndex, a: number, b: number): number => Buffer.compare(index.key(a), index.key(b))
-    return [...cells]
-      .map(([key, cell]) => ({ parts: partsOf(key), cell }))
-      .sort(
-        ({ parts: a }, { parts: b }) =>
-          order(units, a[0], b[0]) || order(texts, a[1], b[1]) || order(texts, a[2], b[2]),
-      )
-      .map(({ parts: [unit, debtor, creditor], cell }) => ({
-        payerBank: text(texts, debtor),
-        payeeBank: text(texts, creditor),
-        currency: text(units, unit),
-        count: cell.count,
-        amount: BigInt(cell.high) * BigInt(SPLIT) + BigInt(cell.low),
-      }))
+    const units = this.unitOrder.of(this.units)
+    const texts = this.textOrder.of(this.texts)
+    const keys = Float64Array.from(cells.keys(), (key) => {
+      const [unit, debtor, creditor] = partsOf(key)
+      return units.rankOf[unit] * PARTY * PARTY + texts.rankOf[debtor] * PARTY + texts.rankOf[creditor]
+    }).sort()
+    return Array.from(keys, (key) => {
+      const [unit, debtor, creditor] = partsOf(key)
+      const { count, high, low } = cells.get(
+        units.idAt[unit] * PARTY * PARTY + texts.idAt[debtor] * PARTY + texts.idAt[creditor],
+      ) as Cell
+      return {
+        payerBank: texts.textAt[debtor],
+        payeeBank: texts.textAt[creditor],
+        currency: units.textAt[unit],
+        count,
+        amount: BigInt(high) * BigInt(SPLIT) + BigInt(low),
+      }
+    })
   }
 
   get dirtyEntries(): number {
