@@ -27,9 +27,9 @@ export interface PaymentsBenchOptions {
   readonly say?: (text: string) => void
 }
 
-/** What Redis takes when changes of so many entries are written at once. */
+/** What Redis takes when changes are gathered for so long before they are written behind. */
 export interface StateCost {
-  readonly deltaEntries: number
+  readonly flushMs: number
   readonly redisBytesPerPayment: number | null
   readonly redisMicrosPerPayment: number | null
   readonly paymentsPerSecond: number
@@ -52,8 +52,9 @@ export interface PaymentsBenchResult {
   readonly differences: readonly string[]
 }
 
-/** Entries of a delta: the default of a task, and what a slower and a faster writing-behind would gather. */
-const DELTA_ENTRIES = [10_000, 50_000, 250_000]
+const FLUSH_MS = [1_000, 5_000, 10_000]
+/** Never reached: only the time counts. */
+const ENTRIES = 1e9
 
 export function benchPayments(options: PaymentsBenchOptions = {}): Promise<PaymentsBenchResult> {
   return withServices(async (services) => {
@@ -93,12 +94,13 @@ class PaymentsBench {
       results.push(await this.one())
     }
     const state: StateCost[] = []
-    for (const deltaEntries of DELTA_ENTRIES) {
-      this.say(`deltas of ${deltaEntries} entries`)
-      const { whole, redisMicrosPerEvent, redisBytesPerEvent, differences: wrong } = await this.one({ deltaEntries })
+    for (const flushMs of FLUSH_MS) {
+      this.say(`state written behind every ${flushMs / 1000} s`)
+      const task = { flushMs, deltaEntries: ENTRIES, overlayEntries: ENTRIES }
+      const { whole, redisMicrosPerEvent, redisBytesPerEvent, differences: wrong } = await this.one(task)
       if (wrong.length > 0) throw new Error(wrong.join('; '))
       state.push({
-        deltaEntries,
+        flushMs,
         redisBytesPerPayment: redisBytesPerEvent && round(redisBytesPerEvent, 0),
         redisMicrosPerPayment: redisMicrosPerEvent && round(redisMicrosPerEvent),
         paymentsPerSecond: Math.round(whole.eventsPerSecond),
@@ -215,8 +217,8 @@ export function paymentsText(result: PaymentsBenchResult): string {
     `  worker, us CPU per payment ${range(result.cpuMicrosPerEvent)}; second half ${range(secondHalf.cpuMicrosPerEvent)}`,
     `  broker ${result.brokerCpuMicrosPerEvent ?? '-'} us, Redis ${result.redisCpuMicrosPerEvent ?? '-'} us and ${result.redisBytesPerEvent ?? '-'} bytes per payment; peak ${result.peakMegabytes ?? '-'} MB`,
     ...result.state.map(
-      ({ deltaEntries, redisBytesPerPayment, redisMicrosPerPayment, paymentsPerSecond }) =>
-        `  deltas of ${deltaEntries} entries: Redis ${redisBytesPerPayment ?? '-'} bytes and ${redisMicrosPerPayment ?? '-'} us per payment, ${paymentsPerSecond} payments/s`,
+      ({ flushMs, redisBytesPerPayment, redisMicrosPerPayment, paymentsPerSecond }) =>
+        `  state written behind every ${flushMs / 1000} s: Redis ${redisBytesPerPayment ?? '-'} bytes and ${redisMicrosPerPayment ?? '-'} us per payment, ${paymentsPerSecond} payments/s`,
     ),
     `  oracle: ${result.oracle}${result.differences.map((line) => `\n    ${line}`).join('')}`,
     `  ${result.machine}`,

@@ -23,7 +23,7 @@ export interface WorkerRun {
     | { readonly kind: 'pay-1'; readonly input: string; readonly graceMs: number }
     /** The shipped line; its topics have the run's name in front, the input too. */
     | { readonly kind: 'payments' }
-  readonly task?: Pick<TaskOptions, 'batchRows' | 'fetchBytes' | 'deltaEntries'>
+  readonly task?: Pick<TaskOptions, 'batchRows' | 'fetchBytes' | 'deltaEntries' | 'overlayEntries' | 'flushMs'>
 }
 
 /** Every task of a run: the source's, then the settlement's. */
