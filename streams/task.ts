@@ -100,7 +100,7 @@ export class Task {
     this.name = options.name
     this.frame = frameFor(4096)
     this.processor = new Processor(options)
-    this.watch = new Watch(options.name, options.observer)
+    this.watch = new Watch(options.name, options.observer, !options.topology.source.spec.objects)
   }
 
   /**

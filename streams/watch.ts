@@ -35,6 +35,8 @@ export class Watch {
   private readonly task: string
   private readonly observer: TaskObserver
   private readonly on: boolean
+  /** Whether the timestamps of its input say when a record was accepted; of records of other tasks they are logical time. */
+  private readonly accepts: boolean
   private began = 0
   private rows = 0
   private received = 0
@@ -46,8 +48,9 @@ export class Watch {
   private deadLetters = new Map<string, number>()
   private readonly recordsBefore = new Map<Output, number>()
 
-  constructor(task: string, observer: TaskObserver | undefined) {
+  constructor(task: string, observer: TaskObserver | undefined, accepts: boolean) {
     this.task = task
+    this.accepts = accepts
     this.observer = observer ?? noObserver
     this.on = observer !== undefined
     this.phase('created')
@@ -132,7 +135,7 @@ export class Watch {
   /** A commit of what rows [from, to) of the frame gave; to be made before the frame is used again. */
   commit(position: number, appends: readonly Append[], frame: Frame, from: number, to: number): CommitWatch {
     if (!this.on) return unwatched
-    const { oldest, newest } = acceptedIn(frame, from, to)
+    const { oldest, newest } = acceptedIn(frame, from, this.accepts ? to : from)
     const bytes = appends.reduce((sum, { batches }) => sum + batches.length, 0)
     const ready = performance.now()
     let called = ready

@@ -129,7 +129,7 @@ export const taskMetrics = {
   sluice_record_e2e_latency_seconds: {
     kind: 'histogram',
     labels: ['task', 'record'],
-    help: 'From the acceptance of the oldest and the newest record of a batch to its visible commit. Says nothing where acceptance is not the wall clock (imports, demo).',
+    help: 'From the acceptance of the oldest and the newest record of a batch to its visible commit. Of source tasks; says nothing where acceptance is not the wall clock (imports, demo).',
     streams: 'record-e2e-latency-max (oldest), record-e2e-latency-min (newest)',
     buckets: endToEnd,
   },
