@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { listOffsetsV7 } from '@platformatic/kafka'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { openDistributed } from '../../streams/distributed/index.ts'
+import { Cluster } from '../../streams/distributed/wire/cluster.ts'
 import { CodedError } from '../../streams/errors.ts'
 import { batchOf, recordsOf } from '../conformance/batches.ts'
 import { sleep } from './cache.ts'
@@ -94,6 +96,35 @@ describe.skipIf('missing' in store)(`Redis${reason(store)}`, () => {
 })
 
 describe.skipIf('missing' in brokers || 'missing' in store)(`Kafka${reason(brokers)}${reason(store)}`, () => {
+  it('of three nodes leads every partition of a topic when that has been made', async () => {
+    const prefix = randomUUID().slice(0, 8)
+    const bootstrap = running(brokers).endpoint.split(',')
+    const backend = await openDistributed({
+      brokers: bootstrap,
+      redis: running(store).endpoint,
+      prefix,
+      topicPrefix: `${prefix}.`,
+    })
+    const cluster = new Cluster({ brokers: bootstrap, clientId: 'test' })
+    const partitions = 12
+    for (const round of [1, 2, 3, 4, 5]) {
+      const name = `payments-${round}`
+      await backend.log.createTopics([{ name, partitions }])
+      for (let partition = 0; partition < partitions; partition++) {
+        // Once: whoever asks again, as everything of ours does, would not notice.
+        const topic = `${prefix}.${name}`
+        const request = [
+          { name: topic, partitions: [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp: -1n }] },
+        ]
+        const leader = await cluster.leaderOf(topic, partition)
+        const answer = await cluster.once(leader, (c) => listOffsetsV7.api.async(c, -1, 1, request))
+        expect(answer.topics[0].partitions[0].offset).toBe(0n)
+      }
+    }
+    await cluster.close()
+    await backend.close()
+  })
+
   it('of three nodes takes commits while one is dead, and has it back on its port', async () => {
     const { endpoint, nodes } = running(brokers)
     const prefix = randomUUID().slice(0, 8)
