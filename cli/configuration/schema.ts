@@ -102,7 +102,7 @@ export const schema = {
     withSink: yesNo('The worker also carries records into ClickHouse, so that no `sluice sink` is needed.', false),
   },
   observe: {
-    port: whole('Port of /metrics, /health and /ready of a worker or a sink; 0: none.', 0, 0, 65_535),
+    port: whole('Port of /metrics, /health and /ready of a worker, a sink or serve; 0: none.', 0, 0, 65_535),
     host: text('Address that it listens on; 0.0.0.0 where Prometheus or a kubelet come from elsewhere.', '127.0.0.1'),
     logFormat: oneOf('How this process logs.', 'text', ['text', 'json']),
     logLevel: oneOf('What it logs.', 'info', ['error', 'warn', 'info', 'debug']),
