@@ -19,6 +19,7 @@ import { schemaIds } from '../streams/schema-ids.ts'
 import type { Configuration } from './configuration/schema.ts'
 import { createTopics, hashKeyOf, lineTasks, logicVersion, markOf, settingsIn, type Line } from './engine.ts'
 import { UsageError } from './output.ts'
+import { registeredIds, registryOf, writersOf } from './subjects.ts'
 
 export interface ClusterLine extends Line {
   readonly backend: DistributedBackend
@@ -73,13 +74,19 @@ const lineOptions = (settings: Partial<Settings>, schemaIds?: LineOptions['schem
 
 const topicNames = Object.values(topics).map(({ name }) => name)
 
-const lineOf = (backend: DistributedBackend, manifest: LineManifest, warnings: readonly string[]): ClusterLine => ({
+const lineOf = (
+  backend: DistributedBackend,
+  manifest: LineManifest,
+  warnings: readonly string[],
+  configuration: Configuration,
+): ClusterLine => ({
   backend,
   manifest,
   warnings,
   settings: settingsIn(manifest),
   hashKey: hashKeyOf(manifest),
   schemas: manifest.schemaIds === null ? undefined : schemaIds(manifest.schemaIds),
+  writers: manifest.schemaIds === null ? undefined : writersOf(configuration),
 })
 
 /**
@@ -90,11 +97,14 @@ export async function initCluster(
   configuration: Configuration,
   settings: Partial<Settings>,
 ): Promise<{ line: ClusterLine; made: boolean }> {
+  const registry = registryOf(configuration)
+  // Before a topic is made: what is not registered is said first.
+  const ids = registry === null ? undefined : await registeredIds(registry, configuration.kafka.topicPrefix)
   const backend = await openDistributed(distributedOptions(configuration))
   try {
     const { manifest, made } = await initLine({
       prefix: configuration.kafka.prefix,
-      options: lineOptions(settings),
+      options: lineOptions(settings, ids),
       clock: backend.clock,
       own: backend.own,
       topics: async (plain) => {
@@ -104,7 +114,7 @@ export async function initCluster(
         return Object.fromEntries(await Promise.all(ids))
       },
       rest: (manifest) => {
-        const { settings, hashKey, schemas } = lineOf(backend, manifest, [])
+        const { settings, hashKey, schemas } = lineOf(backend, manifest, [], configuration)
         const same = { partitions: settings.partitions, hashKey, markOf, schemas }
         return createTasks(
           backend,
@@ -112,7 +122,7 @@ export async function initCluster(
         )
       },
     })
-    return { line: await checked(backend, manifest, configuration.kafka.prefix), made }
+    return { line: await checked(backend, manifest, configuration), made }
   } catch (error) {
     await backend.close()
     throw error
@@ -129,19 +139,24 @@ export async function openCluster(configuration: Configuration): Promise<Cluster
       throw new CodedError('SLUICE_LINE_MISSING', `line ${prefix} on ${configuration.kafka.brokers.join(', ')}`)
     }
     checkLine(prefix, manifest, lineOptions({}))
-    return await checked(backend, manifest, prefix)
+    return await checked(backend, manifest, configuration)
   } catch (error) {
     await backend.close()
     throw error
   }
 }
 
-async function checked(backend: DistributedBackend, manifest: LineManifest, prefix: string): Promise<ClusterLine> {
+async function checked(
+  backend: DistributedBackend,
+  manifest: LineManifest,
+  configuration: Configuration,
+): Promise<ClusterLine> {
+  const { prefix } = configuration.kafka
   const lacks = topicNames.filter((name) => !(name in manifest.topicIds))
   if (lacks.length > 0) {
     throw new CodedError('SLUICE_FORMAT_VERSION', `line ${prefix} was made without the topics ${lacks.join(', ')}`)
   }
   await checkTopics(backend.log, prefix, manifest)
   const warnings = await backend.fit(topicNames, topics.transactions.name)
-  return lineOf(backend, manifest, [...backend.warnings, ...warnings])
+  return lineOf(backend, manifest, [...backend.warnings, ...warnings], configuration)
 }

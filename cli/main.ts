@@ -48,7 +48,9 @@ settingOptions(
 const importing = configurationOptions(
   program
     .command('run')
-    .description('import files (CSV or NDJSON; - is standard input) and settle them; can be killed and started again')
+    .description(
+      'import files (CSV, NDJSON, Avro; - is standard input) and settle them; can be killed and started again',
+    )
     .argument('<files...>')
     .addOption(dataOption())
     .option('--mapping <module>', 'TypeScript module that maps rows of another layout')

@@ -8,7 +8,7 @@ import type { Configuration } from './configuration/schema.ts'
 import { lineTasks, markOf, writerSchemas } from './engine.ts'
 import type { Observation } from './observe/index.ts'
 import { observation } from './observation.ts'
-import { exitCodes } from './output.ts'
+import { exitCodes, UsageError } from './output.ts'
 import { stopping } from './signals.ts'
 import { startSink } from './sink.ts'
 import { registryOf } from './subjects.ts'
@@ -52,6 +52,11 @@ async function runTasks(
 ): Promise<number> {
   const { backend, settings, hashKey, schemas, writers } = line
   const { log } = watcher
+  if (schemas !== undefined && writers === undefined) {
+    throw new UsageError(
+      'The line has the ids of a schema registry: give registry.url, or payments of others are lost.',
+    )
+  }
   const sink = configuration.worker.withSink ? await startSink(line, configuration, watcher) : null
   const registry = registryOf(configuration)
   const tasks = lineTasks(settings)

@@ -16,7 +16,8 @@ export const deadLetterReasons = {
   'unreadable-amount': 'The amount is not a decimal number. Write digits with a dot, no sign, or read it in a mapping.',
   'unreadable-kind': 'The kind is none of payment, refund, reversal, chargeback. Correct it or map it.',
   undecodable: "The value is not a whole record of its schema. Check the producer's serializer and send it again.",
-  'unknown-schema': 'The schema id is not one that this log accepts. Register the schema and pin it before sending.',
+  'unknown-schema':
+    'The schema id is not one that this log accepts. Register the schema under the subject of the topic before sending.',
   'record-too-large': 'The value is larger than 64 KiB. A transaction is far smaller: check the producer.',
   'unexpected-record': "The record type does not belong on this topic. Check the producer's configuration.",
   'invalid-control':

@@ -69,12 +69,18 @@ export class WriterSchemas {
   private fresh: Judgement[] = []
   private waitMs = 0
   private readonly stopping = new AbortController()
+  /** Never fulfilled; rejected when it is told to stop, so that it does not wait for who does not answer. */
+  private readonly stopped: Promise<never>
 
   private constructor(options: WriterSchemaOptions, partition: number, ids: SchemaIds) {
     this.options = options
     this.at = { topic: options.topic, partition }
     this.ids = ids
     this.codec = objectCodec<Judgement>(options.record.schema)
+    const { promise, reject } = Promise.withResolvers<never>()
+    this.stopping.signal.addEventListener('abort', () => reject(new Error('it is told to stop')), { once: true })
+    promise.catch(() => undefined)
+    this.stopped = promise
   }
 
   /** Reads what was judged before; after the task's fence, so that nothing is still on its way. */
@@ -121,8 +127,9 @@ export class WriterSchemas {
       if (one.row === 0 && this.waitMs > 0) await this.wait()
       if (this.stopping.signal.aborted) return one.row
       try {
-        this.judge(one, await lookup.find(one.id))
+        this.judge(one, await Promise.race([lookup.find(one.id), this.stopped]))
       } catch (error) {
+        if (this.stopping.signal.aborted) return one.row
         const why = (error as { reason?: string }).reason ?? (error instanceof Error ? error.message : String(error))
         this.waiting = `schema id ${one.id} cannot be looked up: ${why}`
         this.waitMs = Math.min(LONGEST_WAIT_MS, Math.max(FIRST_WAIT_MS, this.waitMs * 2))
@@ -136,20 +143,24 @@ export class WriterSchemas {
 
   private judge({ id, first, last }: Unjudged, found: Found): void {
     const { schema, words, forEver } = found
-    const judgement = { schemaId: id, from: first, to: forEver ? null : last + 1, schema, words }
     const many = schema !== null && !this.schemas.has(schema) && this.schemas.size >= MOST_SCHEMAS
     const tooMany = `more than ${MOST_SCHEMAS} other schemas were used in this partition before; write with one of them`
-    this.know(
-      many ? { ...judgement, schema: null, words: `The schema with id ${id} is not read: ${tooMany}.` } : judgement,
-    )
-    this.fresh.push(...(this.judged.get(id) ?? []).slice(-1))
+    const said = many ? { schema: null, words: `The schema with id ${id} is not read: ${tooMany}.` } : { schema, words }
+    const judgement = { schemaId: id, from: first, to: forEver ? null : last + 1, ...said }
+    this.know(judgement)
+    this.fresh.push(judgement)
   }
 
   private know(judgement: Judgement): void {
-    const known = this.judged.get(judgement.schemaId)
-    if (known === undefined) this.judged.set(judgement.schemaId, [judgement])
-    else known.push(judgement)
-    if (judgement.schema !== null) this.schemas.add(judgement.schema)
+    const { schemaId, to, schema, words } = judgement
+    const known = this.judged.get(schemaId) ?? []
+    const last = known.at(-1)
+    // Between two that follow each other there is no record of this id: one that goes on for days stays one.
+    if (last !== undefined && last.schema === null && schema === null && last.words === words) {
+      known[known.length - 1] = { ...last, to }
+    } else known.push(judgement)
+    this.judged.set(schemaId, known)
+    if (schema !== null) this.schemas.add(schema)
   }
 
   private async wait(): Promise<void> {

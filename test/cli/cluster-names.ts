@@ -22,6 +22,8 @@ export function environmentOf(
     SLUICE_KAFKA_TOPIC_PREFIX: `${prefix}.`,
     SLUICE_KAFKA_REPLICATION_FACTOR: '1',
     SLUICE_KAFKA_SESSION_TIMEOUT_MS: '6000',
+    // With one, everything would have to be registered first: tests of it say so themselves.
+    SLUICE_REGISTRY_URL: '',
   }
 }
 

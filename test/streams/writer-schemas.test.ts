@@ -244,6 +244,34 @@ test('while nobody can be asked that partition stands still and says why; what i
   )
 })
 
+test('told to stop it does not wait for who does not answer', async () => {
+  const { promise: asked, resolve } = Promise.withResolvers<void>()
+  const lookup: WriterLookup = {
+    find: () => {
+      resolve()
+      return new Promise(() => {})
+    },
+  }
+  const { backend } = await made(lookup)
+  await append(backend, 1, [{ transaction: payment(1), value: writtenBy(ours(), 1000, payment(1)) }])
+  const task = new Task({
+    topology: payments({ ...defaultSettings, partitions: 1 }),
+    name: 'payments-0',
+    at: { topic: topics.transactions.name, partition: 0 },
+    partitions: 1,
+    backend,
+    hashKey: new Int32Array([1, 2, 3, 4]),
+    markOf: () => records.mark,
+    writers: { topic: topics.writerSchemas.name, record: records.writerSchema, lookup },
+  })
+  await task.recover()
+  const run = task.run()
+  await asked
+  task.stop()
+  await run
+  expect(task.committed).toBe(0)
+})
+
 /** Offsets of the records under an id in a partition of the input topic. */
 async function placeOf(backend: Backend, partition: number, id: number): Promise<{ offsets: number[] }> {
   const at = { topic: topics.transactions.name, partition }
