@@ -10,6 +10,9 @@ import { startClickHouse } from '../../sink/server.ts'
 import { container } from './containers.ts'
 import { find, type Found, type Service } from './service.ts'
 
+/** What the composed server is set to, too: sums are added up exactly. */
+const profile = join(import.meta.dirname, '..', '..', 'ops', 'compose', 'clickhouse-profile.xml')
+
 /** A server for this process, or why there is none. `endpoint` is an HTTP URL with user and password. */
 export function clickhouse(): Promise<Found> {
   return find('clickhouse', { container: inContainer, process: processOf })
@@ -25,6 +28,7 @@ function inContainer(): Promise<Service> {
       CLICKHOUSE_PASSWORD: password,
       CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT: '1',
     }),
+    files: [{ source: profile, target: '/etc/clickhouse-server/users.d/sluice.xml' }],
     ready: { http: '/ping' },
     endpoint: (host, port) => `http://sluice:${password}@${host}:${port}`,
   })

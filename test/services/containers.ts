@@ -25,6 +25,8 @@ export interface ContainerSpec {
   readonly port: number
   readonly environment?: (port: number) => Record<string, string>
   readonly command?: string[]
+  /** Files that are put in before it starts: path here, path there. */
+  readonly files?: readonly { readonly source: string; readonly target: string }[]
   readonly ready: { readonly http: string } | { readonly log: RegExp }
   readonly endpoint: (host: string, port: number) => string
 }
@@ -39,6 +41,7 @@ export async function container(spec: ContainerSpec): Promise<Service> {
     .withEnvironment(spec.environment?.(port) ?? {})
     .withStartupTimeout(START_MS)
     .withWaitStrategy('http' in ready ? Wait.forHttp(ready.http, spec.port) : Wait.forLogMessage(ready.log))
+  if (spec.files !== undefined) wanted = wanted.withCopyFilesToContainer([...spec.files])
   if (spec.command !== undefined) wanted = wanted.withCommand(spec.command)
   let started: StartedTestContainer
   try {

@@ -44,7 +44,7 @@ export async function kafka(options: KafkaOptions = {}): Promise<Kafka | Missing
   return 'missing' in found ? found : { ...found, nodes: found.servers }
 }
 
-function inContainer(): Promise<Service> {
+async function inContainer(): Promise<Service> {
   const settings = (port: number): Record<string, string> =>
     settingsOf({
       id: 1,
@@ -54,13 +54,15 @@ function inContainer(): Promise<Service> {
       voters: '1@localhost:9093',
       logDirectory: '/var/lib/kafka/data',
     })
-  return container({
+  const service = await container({
     service: 'kafka',
     port: 9092,
     environment: (port) => environmentOf(settings(port)),
     ready: { log: /Kafka Server started/ },
     endpoint: (_host, port) => `127.0.0.1:${port}`,
   })
+  while (!(await ready(Number(service.endpoint.split(':')[1]), 1))) await sleep(100)
+  return service
 }
 
 async function processes(options: KafkaOptions): Promise<Service | Missing> {
