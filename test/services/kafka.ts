@@ -68,8 +68,7 @@ async function inContainer(): Promise<Service> {
 async function processes(options: KafkaOptions): Promise<Service | Missing> {
   const version = options.version ?? versionOf('kafka')
   const kafkaJars = ['kafka_2.13', 'kafka-tools'].map((artifact) => `org.apache.kafka:${artifact}:${version}`)
-  const logger = `org.apache.logging.log4j:log4j-slf4j${version.startsWith('4.2') ? '' : '2'}-impl:2.25.1`
-  const lib = await jars(`kafka-${version}`, [...kafkaJars, logger])
+  const lib = await jars(`kafka-${version}`, [...kafkaJars, 'org.apache.logging.log4j:log4j-slf4j-impl:2.25.1'])
   if (typeof lib !== 'string') return lib
   const base = mkdtempSync(join(tmpdir(), 'sluice-kafka-'))
   const removed = (): void => rmSync(base, { recursive: true, force: true })
