@@ -2,13 +2,18 @@
  * Payments per second through the door of a real `serve`: single posts, each answered when it is durable, at 1, 10, 100
  * and 1,000 at a time. Client and server share the machine; the client speaks HTTP/1.1 by hand so as to take little of it.
  */
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { clusterOf, withServices } from './kafka.ts'
+import { deleteTopics } from './peers/broker.ts'
+import { cpuMicrosOf } from './peers/processes.ts'
+import type { BenchServices } from './peers/services.ts'
 
 export interface HttpRate {
   readonly concurrent: number
@@ -29,13 +34,57 @@ export interface HttpBenchOptions {
   readonly concurrent?: readonly number[]
   /** False: without ClickHouse beside it. */
   readonly clickhouse?: boolean
+  /** Over Kafka, answered after acks=all, with one worker beside it; without tables. */
+  readonly kafka?: boolean
 }
 
 const program = fileURLToPath(new URL('../bin/sluice.js', import.meta.url))
 
-/** Starts `serve` on a new directory, measures, stops it. */
-export async function httpBench(options: HttpBenchOptions = {}): Promise<HttpRate[]> {
-  const { seconds = 4, concurrent = [1, 10, 100, 1000], clickhouse = true } = options
+/** Starts `serve`, on a new directory or on a new line over Kafka, measures, stops it. */
+export function httpBench(options: HttpBenchOptions = {}): Promise<HttpRate[]> {
+  if (options.kafka !== true) return embeddedBench(options)
+  return withServices((services) => clusterBench(options, services))
+}
+
+/** The doors of a line of its own, as an operator would make it. */
+async function clusterBench(options: HttpBenchOptions, services: BenchServices): Promise<HttpRate[]> {
+  const run = `bench-http-${process.pid}`
+  const env = {
+    ...process.env,
+    SLUICE_KAFKA_BROKERS: services.brokers,
+    SLUICE_KAFKA_PREFIX: run,
+    SLUICE_KAFKA_TOPIC_PREFIX: `${run}.`,
+    SLUICE_KAFKA_REPLICATION_FACTOR: '1',
+    SLUICE_REDIS_URL: services.redis,
+  }
+  const start = (...args: string[]): ChildProcess =>
+    spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = (child: ChildProcess): Promise<unknown> => new Promise((resolve) => child.once('exit', resolve))
+  const init = start('init')
+  let said = ''
+  init.stderr?.setEncoding('utf8').on('data', (more: string) => (said += more))
+  const code = await ended(init)
+  if (code !== 0) throw new Error(`init ended with ${String(code)}: ${said}`)
+  const worker = start('worker')
+  worker.stderr?.resume()
+  const child = start('serve', '--port', '0', '--members', 'any', '--no-clickhouse')
+  const over = [ended(worker), ended(child)]
+  const end = (): void => [child, worker].forEach((one) => one.kill('SIGTERM'))
+  process.once('exit', end)
+  try {
+    return await measure(child, over[1], options)
+  } finally {
+    end()
+    process.off('exit', end)
+    await Promise.all(over)
+    const cluster = clusterOf(services)
+    await deleteTopics(cluster, run)
+    await cluster.close()
+  }
+}
+
+async function embeddedBench(options: HttpBenchOptions): Promise<HttpRate[]> {
+  const { clickhouse = true } = options
   const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-http-'))
   const args = [program, 'serve', '--data', directory, '--port', '0', '--members', 'any']
   const child = spawn(process.execPath, [...args, ...(clickhouse ? [] : ['--no-clickhouse'])], {
@@ -43,20 +92,7 @@ export async function httpBench(options: HttpBenchOptions = {}): Promise<HttpRat
   })
   const exited = new Promise((resolve) => child.once('exit', resolve))
   try {
-    const port = await portOf(child.stderr.setEncoding('utf8'), exited)
-    await step(port, 10, 1)
-    const { pid } = child
-    const rates: HttpRate[] = []
-    for (const lanes of concurrent) {
-      const before = cpuMillis(pid)
-      const rate = await step(port, lanes, seconds)
-      const after = cpuMillis(pid)
-      const cpu = before === null || after === null ? null : Math.round(((after - before) * 1000) / rate.payments)
-      rates.push({ ...rate, cpuMicrosPerPayment: cpu })
-      // What waits for the tables of the step before is not this step's.
-      await sleep(500)
-    }
-    return rates
+    return await measure(child, exited, options)
   } finally {
     child.kill('SIGTERM')
     await exited
@@ -64,14 +100,22 @@ export async function httpBench(options: HttpBenchOptions = {}): Promise<HttpRat
   }
 }
 
-/** User and system time of a process so far; ticks of 10 ms. */
-function cpuMillis(pid: number | undefined): number | null {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-    return (Number(fields[11]) + Number(fields[12])) * 10
-  } catch {
-    return null
+async function measure(child: ChildProcess, exited: Promise<unknown>, options: HttpBenchOptions): Promise<HttpRate[]> {
+  const { seconds = 4, concurrent = [1, 10, 100, 1000] } = options
+  const port = await portOf((child.stderr as Readable).setEncoding('utf8'), exited)
+  await step(port, 10, 1)
+  const pid = child.pid ?? null
+  const rates: HttpRate[] = []
+  for (const lanes of concurrent) {
+    const before = cpuMicrosOf(pid)
+    const rate = await step(port, lanes, seconds)
+    const after = cpuMicrosOf(pid)
+    const cpu = before === null || after === null ? null : Math.round((after - before) / rate.payments)
+    rates.push({ ...rate, cpuMicrosPerPayment: cpu })
+    // What waits for the tables of the step before is not this step's.
+    await sleep(500)
   }
+  return rates
 }
 
 function portOf(words: NodeJS.ReadableStream, exited: Promise<unknown>): Promise<number> {

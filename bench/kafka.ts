@@ -100,10 +100,14 @@ export async function withServices<T>(
 ): Promise<T> {
   const services = given ?? (await benchServices())
   if ('missing' in services) throw new Error(services.missing)
+  // So that what stops at this process's end is stopped when it is told to end, too.
+  const leave = (): never => process.exit(1)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, leave)
   try {
     return await work(services)
   } finally {
-    await services.stop()
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, leave)
+    if (given === undefined) await services.stop()
   }
 }
 

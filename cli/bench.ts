@@ -32,8 +32,9 @@ export async function embedded(options: BenchOptions): Promise<number> {
 }
 
 /** Single posts through a real `serve`, by concurrency. */
-export async function http({ seconds, json }: { seconds: number; json?: boolean }): Promise<number> {
-  const rates = await httpBench({ seconds })
+export async function http(options: { seconds: number; kafka?: boolean; json?: boolean }): Promise<number> {
+  const { json } = options
+  const rates = await httpBench(options)
   if (json === true) printJson(rates)
   else print(httpTable(rates))
   return exitCodes.ok

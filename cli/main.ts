@@ -177,6 +177,7 @@ bench
   .command('http')
   .description('single posts through a real serve: payments per second at 1, 10, 100 and 1000 at a time')
   .addOption(new Option('--seconds <n>', 'per step').argParser(whole(1, 600)).default(4))
+  .option('--kafka', 'over Kafka and Redis: each answered after acks=all')
   .addOption(jsonOption())
   .action(run(async () => (await import('./bench.ts')).http))
 bench

@@ -198,9 +198,12 @@ class Watched {
   private readonly child: ChildProcess
   private readonly exited: Promise<void>
   private ending = false
+  /** A contender does not outlive who measures it. */
+  private readonly kill = (): void => void this.child.kill('SIGKILL')
 
   constructor(child: ChildProcess) {
     this.child = child
+    process.once('exit', this.kill)
     this.pid = child.pid ?? -1
     const { resolve, reject, promise } = Promise.withResolvers<void>()
     this.first = promise
@@ -228,5 +231,6 @@ class Watched {
     const patience = setTimeout(() => this.child.kill('SIGKILL'), 30_000)
     await this.exited
     clearTimeout(patience)
+    process.off('exit', this.kill)
   }
 }
