@@ -168,6 +168,10 @@ class Watcher {
     sampleDoor(instruments, parts.door?.() ?? null)
     sampleServices(instruments, probed)
     const ticker = parts.ticker?.() ?? null
+    // While another process ticks this one says nothing of it.
+    for (const name of ['sluice_ticker_behind_seconds', 'sluice_ticker_last_tick_seconds'] as const) {
+      instruments.clear(name)
+    }
     if (ticker !== null) {
       instruments.gauge('sluice_ticker_behind_seconds').set(ticker.behindMs / 1000)
       if (ticker.last !== null) instruments.gauge('sluice_ticker_last_tick_seconds').set(ticker.last / 1000)

@@ -24,6 +24,7 @@ export class Instruments {
       else if (kind === 'gauge') this.made.set(name, new Gauge(config))
       else this.made.set(name, new Histogram({ ...config, buckets: [...(buckets ?? [])] }))
     }
+    for (const name of Object.keys(metricTable) as MetricName[]) this.unset(name)
     collectDefaultMetrics({ register: this.registry })
     for (const name of misnamed) this.registry.removeSingleMetric(name)
   }
@@ -43,5 +44,12 @@ export class Instruments {
   /** Forgets every series of a metric: before those that are true now are set. */
   clear(name: GaugeName | CounterName): void {
     this.made.get(name)?.reset()
+    this.unset(name)
+  }
+
+  /** A gauge without labels begins at 0, which would say something: that nothing balances. What nobody has set is absent. */
+  private unset(name: MetricName): void {
+    const made = this.made.get(name)
+    if (made instanceof Gauge && metricTable[name].labels.length === 0) made.remove()
   }
 }

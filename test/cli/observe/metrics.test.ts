@@ -93,6 +93,16 @@ describe('metrics', () => {
     expect(value('sluice_delta_bytes_total{task="payments-0"}')).toBeGreaterThan(100_000)
   })
 
+  it('say nothing of what this process does not know', async () => {
+    const worker = await openObservation(quiet, { role: 'worker', version: '1', logicVersion: '1', write: () => {} })
+    worker.attach({ backend: driver.backend, spare: { topic: topics.transactions.name, partition: 0 } })
+    const samples = (await worker.metrics()).text.split('\n').filter((line) => line.startsWith('sluice_'))
+    // Nothing that an alert could take for a fault: no balance, no tick, no lag.
+    expect(samples.filter((line) => /balanced|ticker|lag|held|sink|task/.test(line))).toEqual([])
+    expect(samples).toContain('sluice_ready 1')
+    await worker.close()
+  })
+
   it('do not grow with what a record says', () => {
     const unreadable = (reason: string) => ({ deadLetters: new Map([[reason, 1]]) })
     const batch = {
