@@ -201,6 +201,25 @@ configurationOptions(program.command('verify'))
   .addOption(jsonOption())
   .action(run(async () => (await import('./verify.ts')).verify))
 
+const snapshots = program.command('snapshots').description('states of tasks as files: take, list, restore')
+const snapshotCommand = (name: string, description: string): Command =>
+  configurationOptions(
+    snapshots
+      .command(name)
+      .description(description)
+      .requiredOption('--directory <dir>', 'where the files are')
+      .addOption(jsonOption()),
+  )
+snapshotCommand('take', 'of every task, while it runs; by hand: a worker takes them by itself')
+  .addOption(dataOption())
+  .action(run(async () => (await import('./snapshots.ts')).take))
+snapshotCommand('list', 'the newest of each task first, each read whole and checked').action(
+  run(async () => (await import('./snapshots.ts')).list),
+)
+snapshotCommand('restore', 'the newest that fits, for every task whose state the store has lost')
+  .addOption(dataOption())
+  .action(run(async () => (await import('./snapshots.ts')).restore))
+
 configurationOptions(
   settingOptions(
     program

@@ -153,6 +153,11 @@ export interface TaskState {
   ): Promise<{ header: StateHeader | null; entries: { key: Uint8Array; value: Uint8Array }[] }>
   /** Kinds that have entries. */
   kinds(): Promise<string[]>
+  /**
+   * Every entry of a kind, in pieces and in no order, some perhaps twice: for a state that stands still meanwhile, which
+   * the caller sees to. It stops nobody else for long, however large the kind is.
+   */
+  scan(kind: string): AsyncIterable<readonly { readonly key: Uint8Array; readonly value: Uint8Array }[]>
   /** Compare-and-set on (epoch, R). May be sent again after a time-out: then it answers 'repeated'. */
   apply(delta: Delta): Promise<Applied>
 }

@@ -146,6 +146,15 @@ export const faults = {
     cause: 'Neither the log nor the store knows this task: the line was not made, or both have lost everything.',
     action: 'Make the line with sluice init; if it was made before, restore the cluster from its backup.',
   },
+  SLUICE_SNAPSHOT_UNFIT: {
+    cause: 'The snapshot is damaged, or belongs to another task, topic, version of the logic or part of the log.',
+    action:
+      'Take another one (sluice snapshots list); at or after the start of the log, and not after the committed position.',
+  },
+  SLUICE_SNAPSHOT_NOT_NEEDED: {
+    cause: 'The store has a state of this task, which a snapshot must not replace.',
+    action: 'None: start the worker. If that state is wrong, delete it first, and only then restore.',
+  },
   SLUICE_RETENTION_PASSED: {
     cause: 'The log no longer reaches back to the position that the stored state stands for, or there is no state.',
     action:

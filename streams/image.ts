@@ -34,6 +34,7 @@ export function imageOf(state: TaskState, task: string): TaskState {
       assertSame((await state.read([])).header)
       return kinds
     },
+    scan: (kind) => state.scan(kind),
     apply: (delta) => state.apply(delta),
   }
 }

@@ -30,3 +30,6 @@ export { windows, WindowStore, type EventWindow, type Windows } from './windows.
 export type { Found, WriterLookup, WriterSchemaOptions } from './writer-schemas.ts'
 export { topology, TopologyError, type Topology, type TopicRef } from './topology.ts'
 export { Worker, type TaskSpec, type TaskStatus, type WorkerOptions } from './worker.ts'
+export { createTasks, type Expected } from './takeover.ts'
+export * from './snapshots.ts'
+export { readHeader, verifySnapshot, type SnapshotHeader, type SnapshotOf } from './snapshot.ts'

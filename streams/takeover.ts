@@ -28,6 +28,9 @@ export interface TakenOver {
   readonly warning: string | null
 }
 
+/** Metadata of a state that a snapshot is being restored into: as good as none until that is done. */
+export const RESTORING = 'restoring'
+
 type Options = Pick<TaskOptions, 'backend' | 'name' | 'at' | 'partitions' | 'expected'>
 
 /** `opened` gets the writer as soon as it is there, whatever follows. */
@@ -35,7 +38,11 @@ export async function takeOver(options: Options, opened: (writer: Writer) => voi
   const { backend, name, at, expected } = options
   const writer = await backend.log.writer(name)
   opened(writer)
-  const found = await backend.state.acquire(name)
+  let found = await backend.state.acquire(name)
+  if (found.header?.metadata === RESTORING) {
+    await backend.state.drop(name)
+    found = await backend.state.acquire(name)
+  }
   const bounds = await backend.log.bounds(at)
   const { committed } = writer
   const [to, from] = [committed?.position ?? 0, found.header?.position ?? 0]

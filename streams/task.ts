@@ -12,7 +12,7 @@
  */
 
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs'
-import type { Backend, Fetched, TopicPartition, Writer } from './backend.ts'
+import type { Backend, Fetched, TaskState, TopicPartition, Writer } from './backend.ts'
 import type { Frame } from './batch.ts'
 import { CodedError, FencedError } from './errors.ts'
 import { frameFor } from './event-reader.ts'
@@ -153,6 +153,12 @@ export class Task {
   /** Entries changed in memory that the store does not have yet, and why it cannot be asked; null when it can. */
   get overlay(): { readonly entries: number; readonly away: Error | null } {
     return { entries: this.processor.dirtyEntries + (this.behind?.entries ?? 0), away: this.behind?.away ?? null }
+  }
+
+  /** Lets `read` look at the stored state as it stands; the task goes on meanwhile, and writes behind afterwards. */
+  async whileStored<Result>(read: (state: TaskState) => Promise<Result>): Promise<Result> {
+    if (this.behind === null) throw new CodedError('SLUICE_CLOSED', `${this.name} has not recovered`)
+    return this.behind.still(read)
   }
 
   private async reprocess(from: number, to: number): Promise<void> {

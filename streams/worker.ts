@@ -15,7 +15,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Membership, TopicPartition } from './backend.ts'
 import { roadAfter, CodedError } from './errors.ts'
 import type { TaskPhase } from './observer.ts'
+import { scheduleSnapshots, type SnapshotSchedule } from './snapshots.ts'
 import { Task, type TaskOptions } from './task.ts'
+import type { Expected } from './takeover.ts'
 import type { Topology } from './topology.ts'
 
 /** What one task is: its topology over one partition. Its name is also the id of its writer and of its state. */
@@ -23,6 +25,8 @@ export interface TaskSpec {
   readonly topology: Topology
   readonly name: string
   readonly at: TopicPartition
+  /** Where the line was made beforehand: what it was made with (streams/takeover.ts). */
+  readonly expected?: Expected
 }
 
 export interface WorkerOptions extends Omit<TaskOptions, keyof TaskSpec> {
@@ -30,6 +34,8 @@ export interface WorkerOptions extends Omit<TaskOptions, keyof TaskSpec> {
   readonly tasks: readonly TaskSpec[]
   /** When one task halts all stop. For lines that run whole in one process. */
   readonly haltTogether?: boolean
+  /** Snapshots of the stored states, now and then. */
+  readonly snapshots?: SnapshotSchedule
   /** First pause after an error, 50; it doubles with every one in a row, a hundredfold at most. */
   readonly pauseMs?: number
   /** Called with every change of a task's phase. */
@@ -65,6 +71,7 @@ export class Worker {
   readonly #supervised = new Map<string, Supervised>()
   #membership: Promise<Membership> | null = null
   #leaving = false
+  #snapshots: { stop(): Promise<void> } | null = null
 
   constructor(options: WorkerOptions) {
     this.options = options
@@ -80,6 +87,8 @@ export class Worker {
       revoked: (name) => this.#giveUp(name),
     })
     await this.#membership
+    const { snapshots } = this.options
+    if (snapshots !== undefined) this.#snapshots = scheduleSnapshots(backend, () => this.#tasks.values(), snapshots)
   }
 
   /** Resolves when every task that is assigned now has recovered once. Throws what halted one. */
@@ -99,11 +108,12 @@ export class Worker {
     this.#leaving = true
     // Those that wait or recover hear of it now, not when the group comes to them.
     for (const supervised of this.#supervised.values()) supervised.stop()
+    await this.#snapshots?.stop()
     await (await membership).leave()
   }
 
   #begin(name: string): void {
-    const { tasks, haltTogether: _together, pauseMs, changed, ...rest } = this.options
+    const { tasks, haltTogether: _together, snapshots: _snapshots, pauseMs, changed, ...rest } = this.options
     const spec = tasks.find((one) => one.name === name)
     if (spec === undefined || this.#supervised.has(name)) return
     const supervised = new Supervised({

@@ -39,6 +39,8 @@ export class WriteBehind {
   private readonly options: WriteBehindOptions
   private waiting: Delta | null = null
   private applying: Promise<void> | null = null
+  /** While somebody reads the stored state as it stands; deltas wait. */
+  private held: Promise<unknown> | null = null
   private failed: Error | null = null
   private probed = performance.now()
 
@@ -94,6 +96,7 @@ export class WriteBehind {
 
   /** Sends what waits now; the caller has seen to its proof. */
   async apply(): Promise<void> {
+    while (this.held !== null) await this.held
     const delta = this.waiting
     if (delta === null) return
     const { task, state, watch, reached } = this.options
@@ -111,6 +114,16 @@ export class WriteBehind {
     this.stored = delta.to
     watch.applied(began, delta)
     await reached?.('applied')
+  }
+
+  /** Lets `read` look at the stored state, which stands still meanwhile. One at a time. */
+  async still<Result>(read: (state: TaskState) => Promise<Result>): Promise<Result> {
+    while (this.held !== null) await this.held
+    const before = this.applying
+    const reading = (before ?? Promise.resolve()).then(() => read(this.options.state))
+    // Whoever waits only waits; the error is the reader's.
+    this.held = reading.catch(() => undefined).then(() => (this.held = null))
+    return reading
   }
 
   async read(keys: readonly StateKey[]): Promise<(Uint8Array | undefined)[]> {

@@ -20,6 +20,7 @@ const scripts = {
   read: script('read'),
   list: script('list'),
   kinds: script('kinds'),
+  scan: script('scan'),
   apply: script('apply'),
   drop: script('drop'),
 }
@@ -184,6 +185,19 @@ class RedisTaskState implements TaskState {
     const begin = prefix === undefined ? '' : bufferOf(prefix)
     const keys = [this.#keys.header, this.#keys.kind(kind)]
     return pictureOf(await this.#state.run('list', this.#task, keys, [begin]))
+  }
+
+  async *scan(kind: string): AsyncGenerator<Picture['entries']> {
+    let cursor = '0'
+    do {
+      const found = (await this.#state.run('scan', this.#task, [this.#keys.kind(kind)], [cursor])) as [Buffer, Buffer[]]
+      cursor = String(found[0])
+      const entries: Picture['entries'] = []
+      for (let at = 0; at < found[1].length; at += 2) {
+        entries.push({ key: new Uint8Array(found[1][at]), value: new Uint8Array(found[1][at + 1]) })
+      }
+      yield entries
+    } while (cursor !== '0')
   }
 
   async kinds(): Promise<string[]> {

@@ -126,6 +126,7 @@ export class EmbeddedState implements State {
       read: async (keys) => this.#picture((transaction) => this.#read(transaction, task, keys)),
       list: async (kind, prefix) => this.#picture((transaction) => this.#list(transaction, task, kind, prefix)),
       kinds: async () => this.#picture((transaction) => this.#kinds(transaction, task)),
+      scan: (kind) => this.#scan(task, kind),
       apply: (delta) => this.#apply(task, owned, delta),
     }
   }
@@ -237,6 +238,10 @@ export class EmbeddedState implements State {
       return this.#entries.get(key, options)
     })
     return { header: headerOf(stored), values }
+  }
+
+  async *#scan(task: string, kind: string): AsyncGenerator<Picture['entries']> {
+    yield this.#picture((transaction) => this.#list(transaction, task, kind)).entries
   }
 
   #list(transaction: Transaction, task: string, kind: string, prefix?: Uint8Array): Picture {

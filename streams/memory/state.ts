@@ -163,6 +163,10 @@ class MemoryTaskState implements TaskState {
     return { ...pictureOf(this.#task(), kind, prefix), header: this.#header() }
   }
 
+  async *scan(kind: string): AsyncGenerator<Picture['entries']> {
+    yield (await this.list(kind)).entries
+  }
+
   async kinds(): Promise<string[]> {
     await this.#world.at(this.#life, 'read-state', this.#name)
     this.#world.assertAlive(this.#life, this.#name)

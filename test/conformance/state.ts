@@ -241,6 +241,18 @@ export function stateRules({ subject, fresh, needs }: Tools): void {
     await reading
   })
 
+  it('gives a kind in pieces, every entry of it', async () => {
+    const task = await state().acquire(fresh('task'))
+    const puts = Array.from({ length: 3_500 }, (_, index) => put('k', `key ${index}`, String(index)))
+    await task.apply(delta(0, 1, { puts: [...puts, put('other', 'x', 'y')] }))
+    const found = new Map<string, string>()
+    for await (const piece of task.scan('k')) {
+      for (const { key, value } of piece) found.set(text(key) as string, text(value) as string)
+    }
+    expect(found).toEqual(new Map(puts.map(({ key, value }) => [text(key) as string, text(value) as string])))
+    for await (const piece of task.scan('none')) expect(piece).toEqual([])
+  })
+
   it('shows a task to others without taking it over', async () => {
     const name = fresh('task')
     const task = await state().acquire(name)

@@ -1,8 +1,11 @@
 /** What only the distributed backend can get wrong: other people's records on the log, given-up transactions, proof. */
+import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Producer, createTopicsV7, initProducerIdV5 } from '@platformatic/kafka'
+import { Producer, createTopicsV7, deleteRecordsV2, initProducerIdV5 } from '@platformatic/kafka'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Backend, TopicPartition } from '../../streams/backend.ts'
@@ -13,14 +16,17 @@ import { Cluster } from '../../streams/distributed/wire/cluster.ts'
 import { produce } from '../../streams/distributed/wire/requests.ts'
 import { openMemory } from '../../streams/memory/index.ts'
 import { batchOf, recordsOf } from '../conformance/batches.ts'
+import { restoreSnapshot, takeSnapshot, type SnapshotFile } from '../../streams/snapshots.ts'
 import type { TestDriver } from '../../streams/testing.ts'
+import { Worker } from '../../streams/worker.ts'
 import { run } from '../services/cache.ts'
 import { missingOf, running, services } from '../services/index.ts'
-import { input, lineOn, send } from './distributed-child/line.ts'
+import { input, lineOn, lineTasks, send } from './distributed-child/line.ts'
 
 const found = await services('kafka', 'redis')
 const missing = missingOf(found)
 const ends: (() => Promise<void>)[] = []
+const groupChild = join(import.meta.dirname, 'distributed-child', 'group-worker.ts')
 const child = join(import.meta.dirname, 'distributed-child', 'worker.ts')
 
 /** The line over the in-memory backend: what every other run must give. */
@@ -212,6 +218,82 @@ describe.skipIf(missing !== null)(`the distributed backend${missing === null ? '
     for (const topic of ['settlements', 'instructions']) {
       expect(await recordsIn(driver, topic)).toEqual(await recordsIn(await reference, topic))
     }
+  })
+
+  it('restores from snapshots what Redis has lost and the log no longer reaches back to, with the same digests', async () => {
+    const here = await world()
+    const { backend } = here
+    const driver = lineOn(backend)
+    await driver.create()
+    await send(driver, input(), 0, 1500)
+    await driver.run()
+    const directory = mkdtempSync(join(tmpdir(), 'sluice-snapshots-'))
+    ends.push(async () => rmSync(directory, { recursive: true }))
+    const taken = new Map<string, SnapshotFile>()
+    for (const task of driver.tasks) taken.set(task.name, await takeSnapshot(directory, '1', task))
+    await send(driver, input(), 1500, Infinity)
+    await driver.run()
+
+    const redis = new Redis(running(found).redis.endpoint)
+    for (const key of await redis.keys(`{${here.prefix}/*`)) await redis.del(key)
+    redis.disconnect()
+    for (const { at, name } of driver.tasks.map(({ options, name }) => ({ at: options.at, name }))) {
+      const until = taken.get(name)!.header.position
+      const topics = [
+        { name: `${here.prefix}.${at.topic}`, partitions: [{ partitionIndex: at.partition, offset: BigInt(until) }] },
+      ]
+      await here.cluster.leader(topics[0].name, at.partition, (c) => deleteRecordsV2.api.async(c, topics, 5_000))
+    }
+    await expect(driver.run()).rejects.toMatchObject({ code: 'SLUICE_RETENTION_PASSED' })
+    for (const task of lineTasks(backend).tasks) {
+      await restoreSnapshot(backend, taken.get(task.name)!.path, '1', task)
+    }
+    await driver.run()
+    expect(driver.digests()).toEqual((await reference).digests())
+    expect(driver.tasks.every(({ reprocessed }) => reprocessed > 0)).toBe(true)
+  })
+
+  it('shares tasks with a worker of another process, and takes them over when that is killed', async () => {
+    const { backend, prefix } = await world()
+    const driver = lineOn(backend)
+    await driver.create()
+    await send(driver, input(), 0, Infinity)
+    const { kafka, redis } = running(found)
+    const other = spawn(process.execPath, [groupChild, kafka.endpoint, redis.endpoint, prefix], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let held = ''
+    other.stdout.on('data', (chunk: Buffer) => (held += chunk.toString()))
+    const until = async (check: () => boolean | Promise<boolean>): Promise<void> => {
+      while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await until(() => held.includes('payments-0 running'))
+    const worker = new Worker({ ...lineTasks(backend), batchRows: 100 })
+    ends.push(() => worker.stop())
+    await worker.start()
+    await until(() => worker.running.size > 0)
+    expect(worker.running.size).toBeLessThan(3)
+    other.kill('SIGKILL')
+    await until(() => worker.running.size === 3)
+    for (const { name, at } of lineTasks(backend).tasks) {
+      await until(async () => {
+        const { end } = await backend.log.bounds(at)
+        const task = worker.running.get(name)
+        // Written behind, so committed: the markers behind the last record are not.
+        return worker.status(name)?.phase === 'running' && task!.position >= end && task!.overlay.entries === 0
+      })
+    }
+    const digests = [...worker.running.values()].flatMap((task) =>
+      task.processor.graph.outputs.map((output): [string, string] => [
+        `${task.name} ${output.destination.topic}`,
+        output.digest.toString(),
+      ]),
+    )
+    expect(new Map(digests)).toEqual((await reference).digests())
+    for (const topic of ['decisions', 'settlements']) {
+      expect(await recordsIn(driver, topic)).toEqual(await recordsIn(await reference, topic))
+    }
+    expect(worker.halted).toBeNull()
   })
 
   it('halts at takeover when entries of a state are gone', async () => {
