@@ -209,6 +209,9 @@ function lightly(state: State, name: string, header: TaskState['header']): TaskS
     },
     // Deduplication asks for its buckets by their kinds: it keeps none here.
     kinds: () => Promise.resolve([]),
+    scan: () => {
+      throw new Error('a mirror takes no snapshot')
+    },
     read: () => Promise.reject(new Error('a mirror reads whole kinds')),
     apply: () => Promise.reject(new Error('a mirror changes nothing')),
   }

@@ -29,7 +29,7 @@ export interface TaskSpec {
   readonly expected?: Expected
 }
 
-export interface WorkerOptions extends Omit<TaskOptions, keyof TaskSpec> {
+export interface WorkerOptions extends Omit<TaskOptions, 'topology' | 'name' | 'at'> {
   /** Every task that this worker may be given. */
   readonly tasks: readonly TaskSpec[]
   /** When one task halts all stop. For lines that run whole in one process. */
