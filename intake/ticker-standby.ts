@@ -70,13 +70,15 @@ export class StandbyTicker {
 
   /** Watches for a while: false when somebody ticks. Errors: TickerError when this clock is ahead of that ticker's. */
   private async isSilent(): Promise<boolean> {
-    const { log, topic, schemas } = this.options
+    const { log, topic, schemas, clock } = this.options
+    const began = clock.now()
     const before = await lastTick(log, topic, schemas)
     await sleep(this.watchMs(), undefined, { signal: this.stopping.signal }).catch(() => undefined)
     if (this.stopping.signal.aborted) return false
     const since = await lastTick(log, topic, schemas)
     if (since === null || since === before) return true
-    aheadOf(this.options, since)
+    // Made after the watch began: however slow ticker, log and this process are, a clock that agrees had not passed it then.
+    aheadOf(began, since, this.options, 0)
     return false
   }
 

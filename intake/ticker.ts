@@ -88,11 +88,13 @@ export async function lastTick(log: Log, topic: string, ids?: SchemaIds): Promis
   return last
 }
 
-/** Refuses a clock that is ahead of a ticker that lives, whose last tick was at `since`. Errors: TickerError. */
-export function aheadOf({ clock, maxSkewMs, everyMs, idleEveryMs = 0 }: TickerOptions, since: number): void {
-  // Its last tick is at most an interval old.
-  const ahead = clock.now() - since
-  if (ahead <= maxSkewMs + Math.max(everyMs, idleEveryMs)) return
+/**
+ * Refuses a clock that is ahead of a ticker that lives, whose last tick was at `since`. `allowedMs`: how old that tick may
+ * be beside the skew. Errors: TickerError.
+ */
+export function aheadOf(now: number, since: number, { maxSkewMs }: TickerOptions, allowedMs: number): void {
+  const ahead = now - since
+  if (ahead <= maxSkewMs + allowedMs) return
   throw new TickerError(
     'SLUICE_TICKER_AHEAD',
     `This machine's clock is ${ahead} ms ahead of the ticker that runs (allowed: ${maxSkewMs} ms). Set the clock, then start again.`,
@@ -126,8 +128,9 @@ export class Ticker {
     if (watchMs > 0) {
       await sleep(watchMs)
       const since = await lastTick(log, topic, schemas)
-      // A newer tick after the wait: another ticker lives.
-      if (since !== null && since !== before) aheadOf(options, since)
+      // A newer tick after the wait: another ticker lives, and its last one is at most an interval old.
+      const interval = Math.max(options.everyMs, options.idleEveryMs ?? 0)
+      if (since !== null && since !== before) aheadOf(clock.now(), since, options, interval)
     }
     const writer = await log.writer('ticker')
     const last = await lastTick(log, topic, schemas)

@@ -25,7 +25,8 @@ export function numbered(
   sequence: number,
   attributes = 0,
 ): Uint8Array {
-  const copy = batch.slice()
+  // Not slice: that of a Buffer copies nothing.
+  const copy = new Uint8Array(batch)
   const view = new DataView(copy.buffer)
   view.setBigInt64(0, 0n)
   view.setInt32(12, -1)
