@@ -98,7 +98,7 @@ export async function fixedDigest(payments: number, stepRows?: number): Promise<
         const delta = new DeltaBuilder(end)
         deltas.update(running.save(delta))
         // Unordered, as the delta is: neither the order of its entries nor that of its kinds means anything.
-        const puts = delta.puts.map(({ kind, key, value }) => `${kind} ${hex(key)} ${hex(value)}`)
+        const puts = Array.from(delta.puts, ({ kind, key, value }) => `${kind} ${hex(key)} ${hex(value)}`)
         for (const line of puts.sort()) deltas.update(line)
       },
     })

@@ -115,6 +115,13 @@ export interface StateKey {
   readonly key: Uint8Array
 }
 
+export interface Put extends StateKey {
+  readonly value: Uint8Array
+}
+
+/** Puts one by one, an array or another form of them (puts.ts); of one key the last counts. */
+export type Puts = Iterable<Put> & { readonly length: number }
+
 /**
  * A change of a task's state from one position to a later one: kinds are dropped first, then entries removed, then put,
  * so what a delta puts is there after it. Its arrays must not change until `apply` settles.
@@ -123,7 +130,7 @@ export interface Delta {
   readonly from: number
   readonly to: number
   readonly metadata: string
-  readonly puts: readonly (StateKey & { readonly value: Uint8Array })[]
+  readonly puts: Puts
   readonly removes: readonly StateKey[]
   /** Removes every entry of the kind: how buckets of stream time are dropped. */
   readonly dropKinds: readonly string[]

@@ -44,27 +44,45 @@ export class ByteWriter {
   /** An integer from 0 to 2^53. */
   varint(value: number): void {
     this.room(8)
-    while (value >= 128) {
-      this.buffer[this.at++] = (value % 128) | 128
-      value = Math.floor(value / 128)
+    const { buffer } = this
+    let at = this.at
+    if (value >= 0x10000000) {
+      // The lowest 28 bits; then the rest fits into 32 bits, where division is a shift.
+      const high = Math.floor(value / 0x10000000)
+      const low = value - high * 0x10000000
+      buffer[at] = (low & 127) | 128
+      buffer[at + 1] = ((low >> 7) & 127) | 128
+      buffer[at + 2] = ((low >> 14) & 127) | 128
+      buffer[at + 3] = (low >> 21) | 128
+      at += 4
+      value = high
     }
-    this.buffer[this.at++] = value
+    let rest = value | 0
+    while (rest > 127) {
+      buffer[at++] = (rest & 127) | 128
+      rest >>= 7
+    }
+    buffer[at++] = rest
+    this.at = at
   }
 
   /** A signed 32-bit integer. */
   int32(value: number): void {
     this.room(4)
-    this.buffer[this.at++] = value
-    this.buffer[this.at++] = value >>> 8
-    this.buffer[this.at++] = value >>> 16
-    this.buffer[this.at++] = value >>> 24
+    const { buffer, at } = this
+    buffer[at] = value
+    buffer[at + 1] = value >>> 8
+    buffer[at + 2] = value >>> 16
+    buffer[at + 3] = value >>> 24
+    this.at = at + 4
   }
 
   double(value: number): void {
     this.room(8)
     double[0] = value
-    this.buffer.set(doubleBytes, this.at)
-    this.at += 8
+    const { buffer, at } = this
+    for (let i = 0; i < 8; i++) buffer[at + i] = doubleBytes[i]
+    this.at = at + 8
   }
 
   bytes(source: Uint8Array, offset = 0, length = source.length): void {
@@ -75,14 +93,24 @@ export class ByteWriter {
   }
 
   /** The bytes alone, without their length. */
-  raw(source: Uint8Array): void {
-    this.room(source.length)
-    this.buffer.set(source, this.at)
-    this.at += source.length
+  raw(source: Uint8Array, offset = 0, length = source.length): void {
+    this.room(length)
+    const { buffer, at } = this
+    if (length > 64)
+      buffer.set(offset === 0 && length === source.length ? source : source.subarray(offset, offset + length), at)
+    else for (let i = 0; i < length; i++) buffer[at + i] = source[offset + i]
+    this.at = at + length
   }
 
   text(value: string): void {
     this.bytes(new TextEncoder().encode(value))
+  }
+
+  /** Where what was written since the last cut stands; `buffer` is an array of its own. */
+  cut(): { readonly buffer: Uint8Array; readonly from: number; readonly to: number } {
+    const from = this.start
+    this.start = this.at
+    return { buffer: this.buffer, from, to: this.at }
   }
 
   take(): Uint8Array {

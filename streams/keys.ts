@@ -1,5 +1,6 @@
 /** An index from key bytes to small dense ids: open addressing over 32-bit hashes, exact on the bytes. */
 
+import type { ByteWriter } from './bytes.ts'
 import { hash32, viewOf } from './hash.ts'
 
 const SEED = 0x9747b28c | 0
@@ -85,6 +86,12 @@ export class KeyIndex {
   key(id: number): Uint8Array {
     const start = this.starts[id]
     return this.bytes.subarray(start * 4 + HEAD, start * 4 + HEAD + this.words[start + 1])
+  }
+
+  /** Writes the key's bytes. */
+  writeKey(id: number, writer: ByteWriter): void {
+    const start = this.starts[id]
+    writer.raw(this.bytes, start * 4 + HEAD, this.words[start + 1])
   }
 
   private probe(bytes: Uint8Array, offset: number, length: number, hash: number): number {

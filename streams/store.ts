@@ -2,6 +2,7 @@
 
 import type { StateKey, TaskState } from './backend.ts'
 import type { Frame } from './batch.ts'
+import { PackedPuts } from './puts.ts'
 
 /** Keys that a step needs and that are not in memory. `absorb` is called with their values, in order, before the step. */
 export interface Missing {
@@ -27,7 +28,7 @@ export interface Store {
 
 /** Collects the delta of one commit. */
 export class DeltaBuilder {
-  readonly puts: { kind: string; key: Uint8Array; value: Uint8Array }[] = []
+  readonly puts = new PackedPuts()
   readonly removes: StateKey[] = []
   readonly dropKinds: string[] = []
   /** The position that the delta leads to, as 8 bytes, big endian: a key that no other delta uses. */
@@ -39,7 +40,9 @@ export class DeltaBuilder {
   }
 
   put(kind: string, key: Uint8Array, value: Uint8Array): void {
-    this.puts.push({ kind, key, value })
+    this.puts.begin(kind).raw(key)
+    this.puts.value().raw(value)
+    this.puts.end()
   }
 
   remove(kind: string, key: Uint8Array): void {

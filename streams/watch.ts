@@ -8,6 +8,7 @@ import type { Frame } from './batch.ts'
 import type { ReadStep } from './event-reader.ts'
 import { noObserver, type Refused, type TaskObserver, type TaskPhase } from './observer.ts'
 import type { Output } from './output.ts'
+import { eachPut } from './puts.ts'
 import type { Store } from './store.ts'
 
 /** What of a processor is looked at after each step. */
@@ -158,7 +159,9 @@ export class Watch {
     if (!this.on) return
     const ms = performance.now() - began
     let bytes = 0
-    for (const { key, value } of puts) bytes += key.length + value.length
+    eachPut(puts, (_kind, _keys, keyFrom, keyTo, _values, valueFrom, valueTo) => {
+      bytes += keyTo - keyFrom + valueTo - valueFrom
+    })
     for (const { key } of removes) bytes += key.length
     this.observer.applied(this.task, { from, to, entries: puts.length + removes.length, bytes, ms })
   }

@@ -76,10 +76,11 @@ export const keyEncoder = {
       target.set(key, start)
       return start + key.length
     }
-    const [prefix, rest] = key
+    const [prefix, bytes, from, to] = key
     target.set(prefix, start)
-    target.set(rest, start + prefix.length)
-    return start + prefix.length + rest.length
+    start += prefix.length
+    for (let i = from; i < to; i++) target[start++] = bytes[i]
+    return start
   },
   readKey(target: Buffer, start: number, end: number): Uint8Array {
     return new Uint8Array(target.subarray(start, end))
@@ -91,6 +92,6 @@ export function assertKind(kind: string): void {
   if (kind.length === 0 || kind.length > 200 || kind.includes('\0')) throw new Error(`state: bad kind '${kind}'`)
 }
 
-export function assertEntryKey(key: Uint8Array): void {
-  if (key.length < 1 || key.length > 400) throw new Error(`state: a key has 1 to 400 bytes, this one ${key.length}`)
+export function assertEntryKey(length: number): void {
+  if (length < 1 || length > 400) throw new Error(`state: a key has 1 to 400 bytes, this one ${length}`)
 }

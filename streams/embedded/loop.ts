@@ -17,8 +17,10 @@ import { CodedError, codedStoreError } from '../errors.ts'
 import type { ResidentMap } from './resident.ts'
 import type { Room } from './room.ts'
 
-/** Key of an entry: bytes, or a prefix and the rest (so that no key is concatenated just to be written). */
-export type StoreKey = Uint8Array | Uint8Array[]
+/** A prefix, and bytes from .. to - 1 of an array: a key that need not be concatenated just to be written. */
+export type PrefixedKey = [prefix: Uint8Array, bytes: Uint8Array, from: number, to: number]
+/** Key of an entry. */
+export type StoreKey = Uint8Array | PrefixedKey
 export type Root = RootDatabase<Uint8Array, StoreKey>
 export type Store = Database<Uint8Array, StoreKey>
 

@@ -19,11 +19,17 @@ import {
   nameOf,
   statePrefix,
 } from './keys.ts'
-import type { CommitLoop, Root, Store, Writes } from './loop.ts'
+import { eachPut } from '../puts.ts'
+import type { CommitLoop, PrefixedKey, Root, Store, Writes } from './loop.ts'
 import { pagesFor } from './room.ts'
 
 /** The largest number of old entries removed in one transaction: about 20 ms of the write thread. */
 const SWEEP_ENTRIES = 10_000
+
+const NOTHING = new Uint8Array(0)
+
+/** A value for lmdb: from `start` to `end` of the whole buffer. */
+type Slice = Uint8Array & { start: number; end: number }
 
 interface Stored {
   readonly number: number
@@ -51,12 +57,13 @@ export function assertDelta(delta: Delta): void {
     throw new Error(`state: a delta from ${delta.from} to ${delta.to}`)
   }
   delta.dropKinds.forEach(assertKind)
-  for (const entries of [delta.puts, delta.removes]) {
-    for (const { kind, key } of entries) {
-      assertKind(kind)
-      assertEntryKey(key)
-    }
+  let last: string | null = null
+  const check = (kind: string, keyLength: number): void => {
+    if (kind !== last) assertKind((last = kind))
+    assertEntryKey(keyLength)
   }
+  for (const { kind, key } of delta.removes) check(kind, key.length)
+  eachPut(delta.puts, (kind, _keys, from, to) => check(kind, to - from))
 }
 
 export class EmbeddedState implements State {
@@ -155,10 +162,11 @@ export class EmbeddedState implements State {
       return Promise.reject(error)
     }
     let [bytes, pages] = [0, 0]
-    for (const { key, value } of delta.puts) {
-      bytes += key.length + value.length
-      pages += pagesFor(key.length + value.length)
-    }
+    eachPut(delta.puts, (_kind, _keys, keyFrom, keyTo, _values, valueFrom, valueTo) => {
+      const size = keyTo - keyFrom + valueTo - valueFrom
+      bytes += size
+      pages += pagesFor(size)
+    })
     const touched = delta.dropKinds.length > 0 ? Infinity : delta.puts.length + delta.removes.length
     return this.#loop.submit<Applied>({
       group: `state/${task}`,
@@ -194,17 +202,29 @@ export class EmbeddedState implements State {
       for (const key of this.#entries.getKeys(range)) writes.remove(this.#entries, key)
     }
     // lmdb copies a key when it queues the write, so that one object serves for all.
-    const key: Uint8Array[] = []
+    const key: PrefixedKey = [NOTHING, NOTHING, 0, 0]
     for (const entry of delta.removes) {
       key[0] = prefixOf(entry.kind)
       key[1] = entry.key
+      key[2] = 0
+      key[3] = entry.key.length
       writes.remove(this.#entries, key)
     }
-    for (const entry of delta.puts) {
-      key[0] = prefixOf(entry.kind)
-      key[1] = entry.key
-      writes.put(this.#entries, key, entry.value)
-    }
+    let kind: string | null = null
+    let buffer: Uint8Array = NOTHING
+    let slice = NOTHING as Uint8Array as Slice
+    eachPut(delta.puts, (putKind, keys, keyFrom, keyTo, values, valueFrom, valueTo) => {
+      if (putKind !== kind) key[0] = prefixOf((kind = putKind))
+      key[1] = keys
+      key[2] = keyFrom
+      key[3] = keyTo
+      if (valueTo - valueFrom === values.length) return writes.put(this.#entries, key, values)
+      // Of a value lmdb notes where it stands; it reads `start` and `end` at once, and keeps the buffer alive.
+      if (values !== buffer) slice = new Uint8Array((buffer = values).buffer) as Uint8Array as Slice
+      slice.start = values.byteOffset + valueFrom
+      slice.end = values.byteOffset + valueTo
+      writes.put(this.#entries, key, slice)
+    })
   }
 
   /** Runs a reader on one snapshot of the environment. */
@@ -227,7 +247,7 @@ export class EmbeddedState implements State {
     const stored = this.#stored(transaction, task)
     if (stored === undefined) return { header: null, values: keys.map(() => undefined) }
     const options = { transaction }
-    const key: Uint8Array[] = []
+    const key: PrefixedKey = [NOTHING, NOTHING, 0, 0]
     let kind: string | undefined
     const values = keys.map((entry) => {
       if (entry.kind !== kind) {
@@ -235,6 +255,7 @@ export class EmbeddedState implements State {
         key[0] = statePrefix(stored.number, kind)
       }
       key[1] = entry.key
+      key[3] = entry.key.length
       return this.#entries.get(key, options)
     })
     return { header: headerOf(stored), values }

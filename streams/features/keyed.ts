@@ -5,7 +5,7 @@
 
 import type { TaskState } from '../backend.ts'
 import { Batch, type Frame, type TextColumn } from '../batch.ts'
-import { ByteReader, ByteWriter } from '../bytes.ts'
+import { ByteReader } from '../bytes.ts'
 import { KeyIndex, type KeySlices } from '../keys.ts'
 import type { OperatorSpec, TaskContext } from '../operator.ts'
 import type { DeltaBuilder, Missing, Store } from '../store.ts'
@@ -148,16 +148,18 @@ class FeatureTable implements Store {
   }
 
   save(delta: DeltaBuilder): void {
-    const writer = new ByteWriter()
+    const { puts } = delta
     for (let i = 0; i < this.changes; i++) {
       const id = this.changed[i]
       this.lines.words[id * this.lines.stride] = 0
+      this.index.writeKey(id, puts.begin(this.name))
+      const writer = puts.value()
+      const keyLength = writer.length
       for (const aggregate of this.aggregates) aggregate.encode(id, writer)
-      if (writer.length > MAX_ENTRY_BYTES)
-        throw new Error(`features '${this.name}': ${writer.length} bytes for one key`)
-      const value = writer.take()
-      writer.raw(this.index.key(id))
-      delta.put(this.name, writer.take(), value)
+      if (writer.length - keyLength > MAX_ENTRY_BYTES) {
+        throw new Error(`features '${this.name}': ${writer.length - keyLength} bytes for one key`)
+      }
+      puts.end()
     }
     this.changes = 0
   }

@@ -316,13 +316,14 @@ export class PaneLists implements Aggregate {
       for (let i = 0; i < filled; i++) if (words[this.pair(id, w, i) + 1] !== 0) some++
       writer.varint(some)
       // Ascending numbers: those that began again at 0 last are the newest panes, and come first.
-      const turn = newest - (newest % panes)
+      // Not %: of doubles it is a call. Exact as in numberPanes.
+      const turn = Math.floor(newest / panes) * panes
       let later = 0
       while (later < filled && words[this.pair(id, w, later)] < turn) later++
       for (let k = 0; k < filled; k++) {
         const at = this.pair(id, w, later + k < filled ? later + k : later + k - filled)
         if (words[at + 1] === 0) continue
-        writer.varint(words[at] % panes)
+        writer.varint(words[at] - (words[at] < turn ? turn - panes : turn))
         writer.varint(words[at + 1])
       }
     }

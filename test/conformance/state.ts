@@ -1,6 +1,7 @@
 /** What every state store promises: B5 and B6, keys, kinds, listing, dropping. */
 import { expect, it } from 'vitest'
-import type { Delta, State, TaskState } from '../../streams/backend.ts'
+import type { Delta, Put, State, TaskState } from '../../streams/backend.ts'
+import { DeltaBuilder } from '../../streams/store.ts'
 import type { Tools } from './suite.ts'
 
 const bytes = (...values: (string | number)[]): Uint8Array => {
@@ -11,7 +12,7 @@ const bytes = (...values: (string | number)[]): Uint8Array => {
 const text = (value: Uint8Array | undefined): string | undefined =>
   value === undefined ? undefined : Buffer.from(value).toString()
 const entry = (kind: string, key: string): { kind: string; key: Uint8Array } => ({ kind, key: bytes(key) })
-const put = (kind: string, key: string, value: string): Delta['puts'][number] => ({
+const put = (kind: string, key: string, value: string): Put => ({
   ...entry(kind, key),
   value: bytes(value),
 })
@@ -51,6 +52,23 @@ export function stateRules({ subject, fresh, needs }: Tools): void {
     ])
     expect(values.map(text)).toEqual(['3', undefined, '1', '2', '1'])
     expect(header).toMatchObject({ position: 3, metadata: 'at 3' })
+  })
+
+  it('takes puts in the form that a task gives them, whatever their sizes', async () => {
+    const task = await state().acquire(fresh('task'))
+    const builder = new DeltaBuilder(9)
+    const sizes = [0, 1, 63, 64, 5_000, 70_000, 3]
+    sizes.forEach((size, i) => builder.put(i % 3 === 0 ? 'a' : 'b', bytes(`key ${i}`), bytes('x'.repeat(size) + i)))
+    builder.put('a', bytes('key 0'), bytes('again'))
+    builder.put('b', bytes('empty'), bytes())
+    await task.apply(delta(0, 9, { puts: builder.puts }))
+    expect((await task.list('a')).entries.map(({ value }) => text(value))).toEqual([
+      'again',
+      'x'.repeat(64) + 3,
+      'xxx6',
+    ])
+    const written = await valuesOf(task, 'b', 'key 1', 'key 2', 'key 4', 'key 5', 'empty')
+    expect(written).toEqual(['x1', 'x'.repeat(63) + 2, 'x'.repeat(5_000) + 4, 'x'.repeat(70_000) + 5, ''])
   })
 
   it('B5: applies only at the position the state has; says what it has otherwise, and changes nothing', async () => {

@@ -6,7 +6,7 @@
  * to `inbox`. The state of task `task` is a function of the position alone: see expectedState in the test.
  */
 import { writeSync } from 'node:fs'
-import type { Delta } from '../../../streams/backend.ts'
+import type { Delta, Put } from '../../../streams/backend.ts'
 import { openEmbedded } from '../../../streams/embedded/index.ts'
 import { batchOf } from '../../conformance/batches.ts'
 import { changesOf } from './model.ts'
@@ -35,7 +35,7 @@ async function follow(): Promise<never> {
       await new Promise((resolve) => setImmediate(resolve))
       continue
     }
-    const changes = { puts: new Map<string, Delta['puts'][number]>(), dropKinds: new Set<string>() }
+    const changes = { puts: new Map<string, Put>(), dropKinds: new Set<string>() }
     for (let n = applied + 1; n <= to; n++) changesOf(n, changes)
     const delta = { from: applied, to, metadata: String(to), removes: [], puts: [...changes.puts.values()] }
     const { result } = await state.apply({ ...delta, dropKinds: [...changes.dropKinds] })

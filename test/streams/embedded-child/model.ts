@@ -1,8 +1,8 @@
 /** What position n does to the state of the killed process's task; shared by it and by the test that judges it. */
-import type { Delta } from '../../../streams/backend.ts'
+import type { Delta, Put } from '../../../streams/backend.ts'
 
 /** Adds the changes of position n: one of 50 keys, one entry in the bucket of n; old buckets are dropped. */
-export function changesOf(n: number, into: { puts: Map<string, Delta['puts'][number]>; dropKinds: Set<string> }): void {
+export function changesOf(n: number, into: { puts: Map<string, Put>; dropKinds: Set<string> }): void {
   const put = (kind: string, key: string): void => {
     into.puts.set(`${kind}/${key}`, { kind, key: Buffer.from(key), value: Buffer.from(String(n)) })
   }
@@ -17,7 +17,7 @@ export function changesOf(n: number, into: { puts: Map<string, Delta['puts'][num
 export function expectedState(position: number): Map<string, string> {
   const state = new Map<string, string>()
   for (let n = 1; n <= position; n++) {
-    const changes = { puts: new Map<string, Delta['puts'][number]>(), dropKinds: new Set<string>() }
+    const changes = { puts: new Map<string, Put>(), dropKinds: new Set<string>() }
     changesOf(n, changes)
     for (const name of state.keys()) if (changes.dropKinds.has(name.split('/')[0])) state.delete(name)
     for (const [name, { value }] of changes.puts) state.set(name, Buffer.from(value).toString())
