@@ -32,7 +32,7 @@ export class DistinctList implements Aggregate {
   private places = new Int32Array(0)
   private stride = 1
   private at = 0
-  /** Of all seconds in the lists. */
+  /** Of all seconds in the lists, and of the rows that looked into them. */
   private earliest = Infinity
   private latest = -Infinity
   /** Keeps the look-ahead pass from being optimised away. */
@@ -87,6 +87,8 @@ export class DistinctList implements Aggregate {
     for (let i = from; i < to; i++) {
       const row = selection[i]
       const second = Math.floor(time[row] / 1000)
+      if (second < this.earliest) this.earliest = second
+      if (second > this.latest) this.latest = second
       if (lengths[row] >= 0) this.see(ids[row], murmur2(bytes, offsets[row], lengths[row]), second)
       if (this.latest - this.earliest < WRAP) this.count(places[ids[row] * stride + own], second, row, out)
       else this.countWide(places[ids[row] * stride + own], second, row, out)
@@ -127,8 +129,6 @@ export class DistinctList implements Aggregate {
   }
 
   private see(id: number, hash: number, second: number): void {
-    if (second < this.earliest) this.earliest = second
-    if (second > this.latest) this.latest = second
     let { words } = this.slab
     let base = this.place(id)
     const size = words[base]

@@ -157,31 +157,37 @@ class Tables {
   }
 }
 
+const payments = fc.array(payment, { minLength: 1, maxLength: 250, size: 'max' })
+const cutting = fc.array(fc.record({ rows: fc.integer({ min: 1, max: 60 }), reload: fc.boolean() }), {
+  minLength: 1,
+  maxLength: 12,
+})
+
+async function compare(all: readonly Transaction[], cuts: readonly { rows: number; reload: boolean }[]): Promise<void> {
+  const naive = featuresOfAccounts()
+  const tables = new Tables()
+  await tables.reload()
+  for (let at = 0, cut = 0; at < all.length; cut++) {
+    const { rows, reload } = cuts[cut % cuts.length]
+    const some = all.slice(at, at + rows)
+    const expected = some.map(naive)
+    expect(await tables.feed(some)).toEqual(expected)
+    at += rows
+    if (reload) await tables.reload()
+  }
+}
+
 it('say the same as counting everything anew', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(payment, { minLength: 1, maxLength: 250, size: 'max' }),
-      fc.array(fc.record({ rows: fc.integer({ min: 1, max: 60 }), reload: fc.boolean() }), {
-        minLength: 1,
-        maxLength: 12,
-      }),
-      async (drawn, cuts) => {
-        const all = transactions(drawn)
-        const naive = featuresOfAccounts()
-        const tables = new Tables()
-        await tables.reload()
-        for (let at = 0, cut = 0; at < all.length; cut++) {
-          const { rows, reload } = cuts[cut % cuts.length]
-          const some = all.slice(at, at + rows)
-          const expected = some.map(naive)
-          expect(await tables.feed(some)).toEqual(expected)
-          at += rows
-          if (reload) await tables.reload()
-        }
-      },
-    ),
-    { numRuns: 60 },
-  )
+  const property = fc.asyncProperty(payments, cutting, (drawn, cuts) => compare(transactions(drawn), cuts))
+  await fc.assert(property, { numRuns: 60 })
+})
+
+it('say so of times that are 70 years apart, more seconds than 31 bits hold', async () => {
+  const years = 365 * 24 * hour
+  const apart = (drawn: Parameters<typeof transactions>[0]): Transaction[] =>
+    transactions(drawn).map((one, i) => ({ ...one, occurredAt: one.occurredAt + [0, 35, 0, -35][i % 4] * years }))
+  const property = fc.asyncProperty(payments, cutting, (drawn, cuts) => compare(apart(drawn), cuts))
+  await fc.assert(property, { numRuns: 20 })
 })
 
 it('refuse a key that was not declared', async () => {
