@@ -211,5 +211,7 @@ export interface Backend {
   readonly state: State
   readonly group: Group
   readonly clock: Clock
+  /** How many changed entries make a delta worth its while in this store; a task's own figure when absent. */
+  readonly deltaEntries?: number
   close(): Promise<void>
 }

@@ -345,7 +345,8 @@ export class Task {
     commit.catch((error: unknown) => (this.failed ??= error as Error))
     this.commits.push(commit)
     const { dirtyEntries } = this.processor
-    const { deltaEntries = DELTA_ENTRIES, overlayEntries = OVERLAY_DELTAS * deltaEntries } = this.options
+    const { backend, deltaEntries = backend.deltaEntries ?? DELTA_ENTRIES } = this.options
+    const { overlayEntries = OVERLAY_DELTAS * (this.options.deltaEntries ?? DELTA_ENTRIES) } = this.options
     if (dirtyEntries >= deltaEntries || this.isFlushDue(Infinity)) this.takeDelta(position)
     this.raise()
     if (dirtyEntries >= overlayEntries) await this.settle()
