@@ -6,7 +6,7 @@
  * to `inbox`. The state of task `task` is a function of the position alone: see expectedState in the test.
  */
 import { writeSync } from 'node:fs'
-import type { Delta, Put } from '../../../streams/backend.ts'
+import type { Put } from '../../../streams/backend.ts'
 import { openEmbedded } from '../../../streams/embedded/index.ts'
 import { batchOf } from '../../conformance/batches.ts'
 import { changesOf } from './model.ts'

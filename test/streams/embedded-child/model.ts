@@ -1,5 +1,5 @@
 /** What position n does to the state of the killed process's task; shared by it and by the test that judges it. */
-import type { Delta, Put } from '../../../streams/backend.ts'
+import type { Put } from '../../../streams/backend.ts'
 
 /** Adds the changes of position n: one of 50 keys, one entry in the bucket of n; old buckets are dropped. */
 export function changesOf(n: number, into: { puts: Map<string, Put>; dropKinds: Set<string> }): void {
