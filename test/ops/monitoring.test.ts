@@ -147,7 +147,6 @@ describe('alerts and dashboards', () => {
       'sluice_build_info',
       'sluice_intake_append_records_total',
       'sluice_intake_append_failures_total',
-      'sluice_ticker_last_tick_seconds',
     ]
     const unused = Object.keys(metricTable).filter(
       (name) => ![name, `${name}_bucket`, `${name}_sum`].some((one) => used.has(one)),
