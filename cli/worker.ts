@@ -1,11 +1,11 @@
 /** worker: runs the tasks of a line on a cluster that its group gives it; as many at once as there are tasks. */
 
 import { topics } from '../schemas/topics.ts'
-import { Worker } from '../streams/index.ts'
+import { Worker, type SnapshotSchedule } from '../streams/index.ts'
 import { openCluster, type ClusterLine } from './cluster.ts'
 import { configurationOf, type ConfigurationFlags } from './configuration/flags.ts'
 import type { Configuration } from './configuration/schema.ts'
-import { lineTasks, markOf, writerSchemas } from './engine.ts'
+import { lineTasks, logicVersion, markOf, writerSchemas } from './engine.ts'
 import type { Observation } from './observe/index.ts'
 import { observation } from './observation.ts'
 import { exitCodes, UsageError } from './output.ts'
@@ -44,6 +44,24 @@ export async function worker(options: WorkerOptions): Promise<number> {
   }
 }
 
+/** Newest snapshots of each task that are kept, beside those of the last day. */
+const KEPT_SNAPSHOTS = 3
+const DAY_MS = 86_400_000
+
+function snapshotsOf({ worker }: Configuration, warn: (text: string) => void): SnapshotSchedule | undefined {
+  const { snapshotDirectory: directory, snapshotEveryMs: everyMs } = worker
+  if (directory === '') return undefined
+  return {
+    directory,
+    logicVersion,
+    everyMs,
+    keep: { count: KEPT_SNAPSHOTS, ageMs: DAY_MS },
+    taken: (task, result) => {
+      if (result instanceof Error) warn(`No snapshot of ${task}: ${result.message}`)
+    },
+  }
+}
+
 async function runTasks(
   line: ClusterLine,
   configuration: Configuration,
@@ -73,6 +91,7 @@ async function runTasks(
     // Made by init: what is absent now is lost. Topic ids were compared when the line was opened.
     expected: {},
     warned: (warning) => log.warn(warning),
+    snapshots: snapshotsOf(configuration, (text) => log.warn(text)),
     observer: watcher.observer,
     reached: trace.task,
   })

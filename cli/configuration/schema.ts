@@ -99,6 +99,11 @@ export const schema = {
       60_000,
     ),
     deltaEntries: whole('... and when so many entries have changed.', 20_000, 100, 100_000),
+    snapshotDirectory: text(
+      'Snapshots of the tasks that run here go there (docs/operating.md), each task its newest three and those of a day; absent: none.',
+      '',
+    ),
+    snapshotEveryMs: whole('How often.', 600_000, 1_000, 86_400_000),
     withSink: yesNo('The worker also carries records into ClickHouse, so that no `sluice sink` is needed.', false),
   },
   observe: {
