@@ -13,6 +13,8 @@ export type Step =
   | 'before-append'
   /** The commit is durable and visible; the writer has not heard. */
   | 'after-append'
+  /** Only where a commit takes several requests: its records are there, not its position, and it is not ended. */
+  | 'in-transaction'
   /** A task's state is being taken over; the epoch is not raised yet. */
   | 'acquire'
   | 'read-state'
@@ -31,8 +33,11 @@ export interface Moment {
   readonly position: number
 }
 
-/** What happens at a moment: the process dies, or the message (before) or its reply (after) is lost; nothing else. */
-export type Fault = 'crash' | 'lost'
+/**
+ * What happens at a moment: the process dies, or the message (before) or its reply (after) is lost. A delta may also be
+ * `late` (nobody hears of it, and it arrives all the same, later) or come `twice`; elsewhere these two are nothing.
+ */
+export type Fault = 'crash' | 'lost' | 'late' | 'twice'
 
 /** Called at every moment; may wait, so that a test decides what happens meanwhile. */
 export type Watch = (moment: Moment) => Fault | void | Promise<Fault | void>
@@ -56,6 +61,10 @@ export interface Faulty {
   readonly noEpoch?: boolean
   /** B6 broken: reads return the header that the owner expects, even when the state fell back. */
   readonly staleHeader?: boolean
+  /** The same for the probe of an idle owner alone. */
+  readonly blindProbe?: boolean
+  /** Lists of a kind that has many entries come without the last one: a filter built from it has a gap. */
+  readonly gapInLists?: boolean
 }
 
 /** Shared by log and state: which process lives, and what the test does at each moment. */
@@ -92,7 +101,7 @@ export class World {
    * Lets the test act. Throws SLUICE_CLOSED after a crash and SLUICE_STORE_UNREACHABLE when the message was lost.
    * The caller asserts life once more where it goes on: a crash may come before its turn.
    */
-  async at(life: number, step: Step, who: string, position = -1): Promise<void> {
+  async at(life: number, step: Step, who: string, position = -1): Promise<Fault | void> {
     this.assertAlive(life, who)
     const pending = this.#watch?.({ step, who, position })
     const fault = pending instanceof Promise ? await pending : pending
@@ -100,5 +109,6 @@ export class World {
     this.assertAlive(life, who)
     if (fault === 'lost')
       throw new CodedError('SLUICE_STORE_UNREACHABLE', `${who}: no answer at ${step}, position ${position}`)
+    return fault
   }
 }

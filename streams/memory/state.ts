@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Applied, Delta, State, StateHeader, StateKey, TaskState } from '../backend.ts'
 import { assertDelta } from '../embedded/state.ts'
+import { CodedError } from '../errors.ts'
 import type { World } from './faults.ts'
 
 /** Changes kept per task: further back nothing falls. */
@@ -154,13 +155,17 @@ class MemoryTaskState implements TaskState {
     await this.#world.at(this.#life, 'read-state', this.#name)
     this.#world.assertAlive(this.#life, this.#name)
     const kinds = this.#task()?.kinds
-    return { header: this.#header(), values: keys.map(({ kind, key }) => kinds?.get(kind)?.get(textOf(key))?.slice()) }
+    const believed = keys.length === 0 && this.#world.faulty.blindProbe
+    const header = believed ? this.#believed : this.#header()
+    return { header, values: keys.map(({ kind, key }) => kinds?.get(kind)?.get(textOf(key))?.slice()) }
   }
 
   async list(kind: string, prefix?: Uint8Array): Promise<Picture> {
     await this.#world.at(this.#life, 'read-state', this.#name)
     this.#world.assertAlive(this.#life, this.#name)
-    return { ...pictureOf(this.#task(), kind, prefix), header: this.#header() }
+    const picture = pictureOf(this.#task(), kind, prefix)
+    if (this.#world.faulty.gapInLists && picture.entries.length > 1) picture.entries.pop()
+    return { ...picture, header: this.#header() }
   }
 
   async *scan(kind: string): AsyncGenerator<Picture['entries']> {
@@ -178,11 +183,26 @@ class MemoryTaskState implements TaskState {
 
   async apply(delta: Delta): Promise<Applied> {
     assertDelta(delta)
-    await this.#world.at(this.#life, 'before-delta', this.#name, delta.to)
+    const fault = await this.#world.at(this.#life, 'before-delta', this.#name, delta.to)
+    if (fault === 'late') {
+      this.#applyLater(delta)
+      throw new CodedError('SLUICE_STORE_UNREACHABLE', `${this.#name}: no answer to the delta up to ${delta.to}`)
+    }
     this.#world.assertAlive(this.#life, this.#name)
     const applied = this.#apply(delta)
+    if (fault === 'twice') this.#applyLater(delta)
     await this.#world.at(this.#life, 'after-delta', this.#name, delta.to)
     return applied
+  }
+
+  /** A message that the network kept arrives some turns later, whatever has become of who sent it. */
+  #applyLater(delta: Delta): void {
+    let turns = 20
+    const arrive = (): void => {
+      if (--turns > 0) setImmediate(arrive)
+      else this.#apply(delta)
+    }
+    setImmediate(arrive)
   }
 
   #apply(delta: Delta): Applied {

@@ -4,7 +4,7 @@ import type { ModelResult } from '../model/settle.ts'
 import type { HoldEvent, LogRecord } from '../model/types.ts'
 import type { LineResult } from './line.ts'
 
-const lists = ['outcomes', 'decisions', 'holdEvents', 'deadLetters', 'settlements', 'instructions'] as const
+export const lists = ['outcomes', 'decisions', 'holdEvents', 'deadLetters', 'settlements', 'instructions'] as const
 
 /** Empty when both say the same of everything, record by record, receipts included. */
 export function disagreements(line: LineResult, model: ModelResult): string[] {
@@ -20,7 +20,7 @@ export function disagreements(line: LineResult, model: ModelResult): string[] {
 }
 
 /** Why a resolution is refused is said in words that are not part of the contract. */
-const comparable = (value: object): object =>
+export const comparable = (value: object): object =>
   (value as HoldEvent).event === 'REFUSED' ? { ...value, why: '' } : { ...value }
 
 export const show = (value: unknown): string =>

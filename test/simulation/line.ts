@@ -29,6 +29,13 @@ export interface LineOptions {
   /** In force from the start instead of the shipped ones: written as the first record of every partition. */
   readonly rules?: Rules
   readonly memory?: MemoryOptions
+  /** Instead of an in-memory one. */
+  readonly backend?: MemoryBackend
+  /**
+   * Copies with numbers that were there already: an error, or dropped as every reader of ours drops them. A broker that
+   * loses the markers of an acknowledged transaction shows such copies to everybody (KAFKA-20734).
+   */
+  readonly copies?: 'dropped'
   readonly task?: Partial<Pick<TaskOptions, 'batchRows' | 'deltaEntries' | 'fetchBytes' | 'reached'>>
   /** The topologies, when a test has changed them; in the order of the flow. */
   readonly topologies?: (settings: Settings) => readonly Topology[]
@@ -60,7 +67,7 @@ export interface Line {
 
 export async function openLine(options: LineOptions): Promise<Line> {
   const { settings, rules } = options
-  const backend = openMemory(options.memory)
+  const backend = options.backend ?? openMemory(options.memory)
   const topologies = options.topologies?.(settings) ?? [payments(settings), settlement(settings)]
   const driver = new TestDriver({
     topologies,
@@ -80,7 +87,7 @@ export async function openLine(options: LineOptions): Promise<Line> {
       }
     },
     run: () => driver.run(),
-    read: () => readLine(driver, settings),
+    read: () => readLine(driver, settings, options.copies === 'dropped'),
     tasks: (topology) => driver.tasks.filter((task) => task.name.startsWith(`${topology}-`)),
   }
   if (rules !== undefined) {
@@ -151,10 +158,17 @@ function encoded(transaction: Transaction): object | Uint8Array {
 
 const transactionCodec = objectCodec<Transaction>(records.transaction.schema)
 
-async function readLine(driver: TestDriver, settings: Settings): Promise<LineResult> {
+const readLine = (driver: TestDriver, settings: Settings, dropCopies: boolean): Promise<LineResult> =>
+  lineResult(async (topic) => {
+    const read = await driver.read(topic)
+    return dropCopies ? withoutCopies(read) : read
+  }, settings)
+
+/** What became of a log, from the records of each output topic, by partition and offset. */
+export async function lineResult(read: (topic: string) => Promise<Written[]>, settings: Settings): Promise<LineResult> {
   const written = new Map<string, Written[]>()
   const of = async <T>(topic: string): Promise<(T & Written['value'])[]> => {
-    const all = await driver.read(topic)
+    const all = await read(topic)
     written.set(topic, all)
     return all.filter(({ type }) => type !== records.mark.name).map(({ value }) => value as T & Written['value'])
   }
@@ -237,6 +251,19 @@ function transactionIn(raw: Uint8Array | null): Transaction | null {
     // Cut or mangled on purpose: what the test compares is the reason.
     return null
   }
+}
+
+/** What a reader takes who keeps the next number of every task: lower ones are copies. */
+function withoutCopies(written: readonly Written[]): Written[] {
+  const next = new Map<number, number>()
+  return written.filter(({ type, value }) => {
+    const task = value.task as number
+    const expected = next.get(task) ?? 0
+    if (type === records.mark.name) return (value.nextSeq as number) >= expected
+    if ((value.seq as number) < expected) return false
+    next.set(task, (value.seq as number) + 1)
+    return true
+  })
 }
 
 /** Every (task, topic) numbers its records from 0 without gaps; a mark carries the next number and takes none. */

@@ -14,6 +14,7 @@ import { payments } from '../../topologies/payments.ts'
 import { settlement } from '../../topologies/settlement.ts'
 import { settle } from '../model/settle.ts'
 import { audit, disagreements } from './agree.ts'
+import { openSimulatedKafka, type Rules, type SimulatedBroker, type SimulatedKafka } from './broker.ts'
 import { openLine, runLine, type Line } from './line.ts'
 import { randomLog, simulatedRules, simulatedSettings } from './random-log.ts'
 
@@ -26,6 +27,10 @@ export interface Simulation {
   readonly topologies?: (settings: Settings) => readonly Topology[]
   /** No faults: batches and interleaving alone. */
   readonly calm?: boolean
+  /** Faults are so many times as frequent; 1. */
+  readonly trouble?: number
+  /** The log behaves as Kafka does, with these safeguards of its writers left out. */
+  readonly kafka?: Rules & { readonly losesMarkers?: boolean }
 }
 
 export interface Simulated {
@@ -39,6 +44,7 @@ export interface Simulated {
 const unkind = new Set<string>([
   'SLUICE_CLOSED',
   'SLUICE_STORE_UNREACHABLE',
+  'SLUICE_BROKER_FAILED',
   'SLUICE_FENCED',
   'SLUICE_WRITER_BROKEN',
   'SLUICE_STATE_MOVED',
@@ -68,6 +74,7 @@ class SimulatedWorld {
   /** Faults happen; off while records are sent, and at the end. */
   private unkind = false
   private line: Line | null = null
+  private kafka: SimulatedKafka | null = null
 
   constructor(simulation: Simulation, random: Random, settings: Settings) {
     this.simulation = simulation
@@ -77,11 +84,15 @@ class SimulatedWorld {
 
   async live(log: ReturnType<typeof randomLog>): Promise<void> {
     const { random, settings, simulation } = this
-    const line = await openLine({
-      settings,
-      rules: simulatedRules,
-      memory: { faulty: simulation.faulty, watch: (moment) => this.at(moment) },
-    })
+    const memory = { faulty: simulation.faulty, watch: (moment: Moment) => this.at(moment) }
+    const { kafka } = simulation
+    if (kafka !== undefined) {
+      const delay = (): number => (this.unkind && random.chance(0.3) ? random.below(12) : random.below(3))
+      this.kafka = openSimulatedKafka({ ...memory, rules: kafka, losesMarkers: kafka.losesMarkers, delay })
+    }
+    const backend = this.kafka ?? undefined
+    const copies = kafka?.losesMarkers === true ? 'dropped' : undefined
+    const line = await openLine({ settings, rules: simulatedRules, memory, backend, copies })
     this.line = line
     const sent = log.map(() => 0)
     for (let lives = 0; log.some((some, p) => sent[p] < some.length); lives++) {
@@ -93,7 +104,7 @@ class SimulatedWorld {
       }
       this.unkind = simulation.calm !== true
       // Two generations at once: the older one does not know yet that it was replaced.
-      const generations = this.unkind && random.chance(0.2) ? 2 : 1
+      const generations = this.unkind && random.chance(this.kafka === null ? 0.2 : 0.5) ? 2 : 1
       await Promise.all(Array.from({ length: generations }, (_, n) => this.generation(n * random.below(6))))
       this.unkind = false
       if (random.chance(0.5)) this.crash()
@@ -110,6 +121,7 @@ class SimulatedWorld {
     for (const task of last) {
       await task.recover()
       await task.catchUp()
+      await this.kafka?.log.complete()
     }
     const result = await line.read()
     const model = settle(log, settings, simulatedRules)
@@ -174,8 +186,9 @@ class SimulatedWorld {
     const { random } = this
     const backend = (this.line as Line).backend
     while (random.chance(0.3)) await new Promise((resolve) => setImmediate(resolve))
+    if (this.kafka !== null) await this.atKafka(moment, this.kafka.log)
     if (!this.unkind) return
-    const drawn = random.uniform()
+    const drawn = random.uniform() / (this.simulation.trouble ?? 1)
     if (drawn < 0.004) {
       this.count(`crash at ${moment.step}`)
       if (random.chance(0.5)) this.crash()
@@ -199,7 +212,27 @@ class SimulatedWorld {
     } else if (drawn < 0.037) {
       this.count('state lost')
       backend.loseState(task)
+    } else if (drawn < 0.055 && moment.step === 'before-delta') {
+      const fault = drawn < 0.045 ? 'late' : 'twice'
+      this.count(`${fault} delta`)
+      return fault
     }
+  }
+
+  /** What only a cluster does: zombies that sleep long, brokers that crash, a coordinator that loses patience. */
+  private async atKafka({ step }: Moment, broker: SimulatedBroker): Promise<void> {
+    const { random } = this
+    const drawn = random.uniform()
+    if (drawn < 0.004 && step !== 'fetch') {
+      this.count(`asleep at ${step}`)
+      for (let turns = 50 + random.below(300); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve))
+    } else if (drawn < 0.008) {
+      this.count('brokers crashed')
+      broker.crash()
+    } else if (drawn < 0.014) {
+      this.count('given up by the coordinator', broker.giveUpOpen())
+    }
+    this.happened.set('markers lost', broker.lostMarkers)
   }
 
   private crash(): void {
@@ -222,7 +255,7 @@ class SimulatedWorld {
     this.troubles.push(error instanceof Error ? `${error.message} ${error.stack?.split('\n')[1] ?? ''}` : String(error))
   }
 
-  private count(what: string): void {
-    this.happened.set(what, (this.happened.get(what) ?? 0) + 1)
+  private count(what: string, times = 1): void {
+    this.happened.set(what, (this.happened.get(what) ?? 0) + times)
   }
 }
