@@ -18,6 +18,23 @@ describe.skipIf(missing !== null)(`a line with a registry${missing === null ? ''
     rmSync(directory, { recursive: true, force: true })
   })
 
+  /** An operator lists what is held and releases the oldest: the same words as on one machine. */
+  async function release(env: NodeJS.ProcessEnv, held: number): Promise<void> {
+    const listed = await sluice(['holds', 'list', '--json'], undefined, env)
+    const { total, holds } = JSON.parse(listed.stdout) as { total: number; holds: Record<string, string>[] }
+    expect(total).toBe(held)
+    const [{ transactionId, producer, payerAccount }] = holds
+    const names = ['--producer', producer, '--payer-account', payerAccount, '--by', 'me', '--why', 'looked at it']
+    const released = await sluice(['holds', 'release', transactionId, ...names, '--json'], undefined, env)
+    expect(JSON.parse(released.stdout)).toMatchObject({ result: 'released' })
+    let left = held
+    while (left === held) {
+      const { stdout } = await sluice(['balance', '--json'], undefined, env)
+      left = (JSON.parse(stdout) as { payments: { held: number } }).payments.held
+    }
+    expect(left).toBe(held - 1)
+  }
+
   it('is made with the ids that were registered, keeps them, and gives the digest of a line without', async () => {
     const env = { ...environmentOf(running(found)), SLUICE_REGISTRY_URL: running(found).registry.endpoint }
     const settings = ['--partitions', '2', '--cycle', '60']
@@ -34,12 +51,13 @@ describe.skipIf(missing !== null)(`a line with a registry${missing === null ? ''
     try {
       const ran = await sluice(['run', file, '--json'], undefined, env)
       expect([ran.code, ran.stderr]).toEqual([0, expect.anything()])
-      const sheet = JSON.parse(ran.stdout) as { digest: string; payments: object }
+      const sheet = JSON.parse(ran.stdout) as { digest: string; payments: { held: number } }
       const here = join(directory, 'data')
       const embedded = await sluiceJson<typeof sheet>(['run', file, '--data', here, '--no-clickhouse', ...settings])
       expect([sheet.digest, sheet.payments]).toEqual([embedded.digest, embedded.payments])
       const verdict = await sluice(['verify', '--json'], undefined, env)
       expect(JSON.parse(verdict.stdout)).toMatchObject({ equal: true, digest: sheet.digest })
+      await release(env, sheet.payments.held)
     } finally {
       await worker.stop()
     }
