@@ -81,6 +81,7 @@ describe('with all nine', () => {
       expect({ seed, troubles: simulated.troubles }).toEqual({ seed, troubles: [] })
       for (const [what, count] of simulated.happened) happened.set(what, (happened.get(what) ?? 0) + count)
     }
+    if (all < 20) return
     const often = ['asleep at read-state', 'brokers crashed', 'given up by the coordinator', 'late delta', 'fenced']
     expect(often.filter((what) => (happened.get(what) ?? 0) < 1)).toEqual([])
   })
