@@ -61,8 +61,11 @@ export function distributedOptions({ kafka, redis }: Configuration): Distributed
   }
 }
 
-/** Acceptance time is the broker's: whoever writes a payment does not say when it was accepted (SEMANTICS, Time). */
-const inputSettings = { 'message.timestamp.type': 'LogAppendTime' }
+/**
+ * Acceptance time is the broker's: whoever writes a payment does not say when it was accepted. Batches are kept plain,
+ * however a producer compresses them: a codec that is not read here, or a bomb, would end its partition for good.
+ */
+const inputSettings = { 'message.timestamp.type': 'LogAppendTime', 'compression.type': 'uncompressed' }
 
 const lineOptions = (settings: Partial<Settings>, schemaIds?: LineOptions['schemaIds']): LineOptions => ({
   logicVersion,

@@ -168,6 +168,17 @@ export const faults = {
     cause: 'Processing the same input again gave other outputs than those that were committed.',
     action: 'Keep the directory and report it: this is a bug, or the program or the log was changed.',
   },
+  SLUICE_BATCH_DAMAGED: {
+    cause: 'A record batch does not fit its checksum or its own lengths: damaged on a disk or on the wire.',
+    action:
+      'None when it passes: it is read again. Otherwise restore this partition from a replica or a backup; nothing behind it was read.',
+    road: 'again',
+  },
+  SLUICE_BATCH_UNSUPPORTED: {
+    cause: 'A record batch is compressed in a way that is not read (lz4, snappy).',
+    action:
+      'Let the broker keep batches plain: compression.type=uncompressed on the topic, as sluice init sets it. What is in the log already has to be copied to another line.',
+  },
   SLUICE_SEQUENCE_GAP: {
     cause: 'A record is missing between two records of one source task.',
     action: 'Check retention and the log of that topic; nothing after the gap was used.',

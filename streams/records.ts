@@ -7,6 +7,7 @@
  */
 import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import type { Column, Frame } from './batch.ts'
+import { CodedError } from './errors.ts'
 import { crc32c } from './hash.ts'
 import { BATCH_HEADER } from './record-writer.ts'
 
@@ -17,20 +18,19 @@ const COMPRESSION = 0x07
 const LOG_APPEND_TIME = 0x08
 const CONTROL = 0x20
 
-/** A record batch that is damaged or cannot be read. Operator: restore the partition from a replica or a backup. */
-export class RecordBatchError extends Error {
-  readonly code: 'SLUICE_BATCH_DAMAGED' | 'SLUICE_BATCH_UNSUPPORTED'
+/** A record batch that is damaged or cannot be read. */
+export class RecordBatchError extends CodedError {
   /** Base offset of the batch. */
   readonly offset: number
 
-  constructor(code: RecordBatchError['code'], source: string, offset: number, at: number, what: string) {
-    const action =
-      code === 'SLUICE_BATCH_DAMAGED'
-        ? 'Restore this partition from a replica or a backup; nothing after this offset was read.'
-        : 'Let the producer use no compression, gzip or zstd.'
-    super(`${source}: record batch at offset ${offset} (byte ${at}): ${what}. ${action}`)
-    this.name = 'RecordBatchError'
-    this.code = code
+  constructor(
+    code: 'SLUICE_BATCH_DAMAGED' | 'SLUICE_BATCH_UNSUPPORTED',
+    source: string,
+    offset: number,
+    at: number,
+    what: string,
+  ) {
+    super(code, `${source}: record batch at offset ${offset} (byte ${at}): ${what}`)
     this.offset = offset
   }
 }

@@ -75,7 +75,7 @@ type Check = (value: string, topic: UsedTopic, replicas: number) => string | nul
 /** Recovery needs the log back to the oldest image of the state that one may have to restore. */
 const KEPT_MS = 7 * 86_400_000
 const must =
-  (wanted: string): Check =>
+  (wanted: string): ((value: string) => string | null) =>
   (value) =>
     value === wanted ? null : wanted
 
@@ -88,8 +88,9 @@ const checks: Readonly<Record<string, Check>> = {
     if (value === '-1' || (input && Number(value) >= KEPT_MS)) return null
     return input ? `-1, or at least ${KEPT_MS} (7 days)` : '-1'
   },
-  'message.timestamp.type': (value, { input }) =>
-    must(input ? 'LogAppendTime' : 'CreateTime')(value, {} as UsedTopic, 0),
+  'message.timestamp.type': (value, { input }) => must(input ? 'LogAppendTime' : 'CreateTime')(value),
+  // As a producer likes: a batch in lz4 or snappy, or one that inflates without end, would be in the log for good.
+  'compression.type': (value, { input }) => (input ? must('uncompressed')(value) : null),
   'min.insync.replicas': (value, _, replicas) => {
     const least = Math.min(2, replicas)
     if (Number(value) > replicas) return `at most ${replicas}, its number of replicas`

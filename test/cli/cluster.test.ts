@@ -103,6 +103,12 @@ describe.skipIf(missing !== null)(`a line on Kafka and Redis${missing === null ?
       'topic settlements: message.timestamp.type is LogAppendTime, must be CreateTime',
     ],
     [
+      'transactions',
+      'compression.type',
+      'producer',
+      'topic transactions: compression.type is producer, must be uncompressed',
+    ],
+    [
       'decisions',
       'min.insync.replicas',
       '2',

@@ -181,7 +181,9 @@ describe('record batches', () => {
     for (let at = known.length + 16; at < bytes.length; at++) {
       const damaged = bytes.slice()
       damaged[at] ^= 0x11
-      expect(() => walk(damaged, 0, frame, 'transactions/3')).toThrow(/^transactions\/3: record batch at offset 42 /)
+      expect(() => walk(damaged, 0, frame, 'transactions/3')).toThrow(
+        /^SLUICE_BATCH_DAMAGED: transactions\/3: record batch at offset 42 /,
+      )
     }
   })
 
