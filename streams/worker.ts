@@ -56,6 +56,8 @@ const PAUSE_MS = 50
 const LONGEST_PAUSE = 100
 /** Of a pause; after a fence: long enough for the group to notice that its member was away. */
 const FENCED_PAUSE = 20
+/** Times that. The group is asked afterwards anyway; errors before a fence must not make it a matter of minutes. */
+const LONGEST_FENCED_PAUSE = 8
 /** A member that gives up tasks sends no heartbeat meanwhile: well below the group's session time-out (6 to 10 s). */
 const GIVE_UP_MS = 4_000
 /** A worker that leaves is in no such hurry; what ends it by force (Kubernetes: after 30 s) is. */
@@ -241,7 +243,7 @@ class Supervised {
       return true
     }
     this.#say('fenced', failures, error)
-    await this.#pause(FENCED_PAUSE * Math.min(LONGEST_PAUSE, 2 ** (failures - 1)))
+    await this.#pause(FENCED_PAUSE * Math.min(LONGEST_FENCED_PAUSE, 2 ** (failures - 1)))
     // Not confirmed: another member has it; the group will take it from us, and perhaps give it back.
     return Promise.race([this.#supervision.confirmed(), this.#stopped()])
   }
