@@ -33,7 +33,7 @@ export abstract class Output {
   readonly destination: Destination
   seq = 0
   digest: RunningDigest
-  protected readonly writer = new RecordBatchWriter(BATCH_BYTES + 65_536)
+  protected readonly writer = new RecordBatchWriter()
   protected pending: Flowing[] = []
   private readonly markCodec: ObjectCodec<{ task: number; nextSeq: number; logicalTime: number }> | null
   private readonly markId: number

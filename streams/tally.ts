@@ -47,14 +47,18 @@ export function tally(name: string, spec: Tally): OperatorSpec {
   }
 }
 
+/** A page holds the groups of one first code: 256 second codes, three numbers each. */
+const PAGE = 256 * 3
+const COUNT = 0
+const HIGH = 1
+const LOW = 2
+
 export class TallyStore implements Store {
   readonly name: string
   dirtyEntries = 0
   private readonly width: number
-  /** Groups by codes[0] * 256 + codes[1]. */
-  private readonly counts = new Float64Array(65_536)
-  private readonly high = new Float64Array(65_536)
-  private readonly low = new Float64Array(65_536)
+  /** By first code; made when it is met, for most of the 65,536 pairs never are. */
+  private readonly pages: (Float64Array | undefined)[] = Array.from({ length: 256 })
 
   constructor(name: string, width: number) {
     this.name = name
@@ -67,31 +71,41 @@ export class TallyStore implements Store {
     const first = batch.code(spec.by[0])
     const second = spec.by.length > 1 ? batch.code(spec.by[1]) : null
     const amounts = batch.number(spec.sum)
-    const { counts, high, low } = this
+    const { pages } = this
     for (let i = 0; i < count; i++) {
       const row = selection[i]
-      const group = second === null ? first[row] << 8 : (first[row] << 8) | second[row]
+      const page = pages[first[row]] ?? this.pageOf(first[row])
+      const group = second === null ? 0 : second[row] * 3
       const amount = amounts[row]
       const upper = Math.floor(amount / SPLIT)
-      counts[group]++
-      high[group] += upper
-      low[group] += amount - upper * SPLIT
-      if (low[group] >= CARRY) {
-        high[group] += Math.floor(low[group] / SPLIT)
-        low[group] %= SPLIT
+      page[group + COUNT]++
+      page[group + HIGH] += upper
+      page[group + LOW] += amount - upper * SPLIT
+      if (page[group + LOW] >= CARRY) {
+        page[group + HIGH] += Math.floor(page[group + LOW] / SPLIT)
+        page[group + LOW] %= SPLIT
       }
     }
     this.dirtyEntries = 1
   }
 
+  private pageOf(code: number): Float64Array {
+    return (this.pages[code] ??= new Float64Array(PAGE))
+  }
+
   groups(): TallyGroup[] {
     const groups: TallyGroup[] = []
-    // A plain loop: the balance sheet of a line that runs is read every second, and a callback per group costs ten times.
-    for (let group = 0; group < this.counts.length; group++) {
-      const count = this.counts[group]
-      if (count === 0) continue
-      const codes = [group >> 8, group & 255].slice(0, this.width)
-      groups.push({ codes, count, sum: BigInt(this.high[group]) * BigInt(SPLIT) + BigInt(this.low[group]) })
+    // Plain loops: the balance sheet of a line that runs is read every second, and a callback per group costs ten times.
+    for (let first = 0; first < this.pages.length; first++) {
+      const page = this.pages[first]
+      if (page === undefined) continue
+      for (let second = 0; second < 256; second++) {
+        const group = second * 3
+        const count = page[group + COUNT]
+        if (count === 0) continue
+        const sum = BigInt(page[group + HIGH]) * BigInt(SPLIT) + BigInt(page[group + LOW])
+        groups.push({ codes: [first, second].slice(0, this.width), count, sum })
+      }
     }
     return groups
   }
@@ -103,10 +117,11 @@ export class TallyStore implements Store {
 
   private restore(groups: readonly TallyGroup[]): void {
     for (const { codes, count, sum } of groups) {
-      const group = (codes[0] << 8) | (codes[1] ?? 0)
-      this.counts[group] = count
-      this.high[group] = Number(sum / BigInt(SPLIT))
-      this.low[group] = Number(sum % BigInt(SPLIT))
+      const page = this.pageOf(codes[0])
+      const group = (codes[1] ?? 0) * 3
+      page[group + COUNT] = count
+      page[group + HIGH] = Number(sum / BigInt(SPLIT))
+      page[group + LOW] = Number(sum % BigInt(SPLIT))
     }
   }
 
