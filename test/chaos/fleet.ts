@@ -146,11 +146,17 @@ export class Fleet {
     await this.workers[index].gone
   }
 
-  /** The worker kills itself when it passes the point; one that does not come there within `patienceMs` is killed anyway. */
-  async killAt(index: number, point: Point | 'between', count: number, patienceMs: number): Promise<void> {
+  /**
+   * The worker kills itself when it passes the point; one that does not come there within `patienceMs` is killed anyway.
+   * True: it died at the point.
+   */
+  async killAt(index: number, point: Point | 'between', count: number, patienceMs: number): Promise<boolean> {
     const worker = this.workers[index]
     const child = worker.process!
-    if (child.exitCode !== null || child.signalCode !== null) return this.kill(index)
+    if (child.exitCode !== null || child.signalCode !== null) {
+      await this.kill(index)
+      return false
+    }
     const hit = new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), patienceMs)
       child.once('exit', () => {
@@ -173,13 +179,16 @@ export class Fleet {
         })
       })
       this.#counted(index, 'anywhere')
-      if (await at) this.#counted(index, point)
+      const died = await at
+      if (died) this.#counted(index, point)
       else await this.kill(index)
-      return
+      return died
     }
     child.send({ point, count })
-    if (await hit) this.#counted(index, point)
+    const died = await hit
+    if (died) this.#counted(index, point)
     else await this.kill(index)
+    return died
   }
 
   #counted(index: number, point: string): void {

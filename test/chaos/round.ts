@@ -26,6 +26,7 @@ import type { Services } from './world.ts'
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 /** What a worker may take to pass a named point before it is killed wherever it is. */
 const POINT_MS = 15_000
+const POINT_TRIES = 3
 /** What is waited for a worker that owns something. */
 const OWNER_MS = 30_000
 /** Longer than the session of a group member, so that others have its tasks when it wakes up. */
@@ -208,7 +209,11 @@ export class Round {
       say(`${this.#time()} worker ${index}: ${fault.what === 'point' ? fault.point : fault.what}`)
       if (fault.what === 'zombie') await fleet.zombie(index, ASLEEP_MS)
       else if (fault.what === 'point') {
-        await fleet.killAt(index, fault.point, 1 + random.below(3), POINT_MS)
+        let died = await fleet.killAt(index, fault.point, 1 + random.below(3), POINT_MS)
+        // A worker may have nothing to do just then; another one perhaps has.
+        for (let tries = 1; tries < POINT_TRIES && !died; tries++) {
+          died = await fleet.killAt(await this.#victim(fleet), fault.point, 1, POINT_MS)
+        }
       } else {
         await sleep(50 + random.below(1_950))
         await fleet.kill(index)
