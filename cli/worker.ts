@@ -86,6 +86,7 @@ async function runTasks(
     markOf,
     schemas,
     writers: writerSchemas(writers ?? null),
+    commitMs: configuration.worker.commitMs,
     deltaEntries: configuration.worker.deltaEntries,
     flushMs: configuration.worker.flushMs,
     // Made by init: what is absent now is lost. Topic ids were compared when the line was opened.

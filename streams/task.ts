@@ -11,6 +11,7 @@
  * K6  Outputs are a function of the input only: commit boundaries, batches and crashes appear in none of them.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs'
 import type { Backend, Fetched, TaskState, TopicPartition, Writer } from './backend.ts'
 import type { Frame } from './batch.ts'
@@ -47,6 +48,11 @@ export interface TaskOptions {
   /** Most rows of a commit; unbounded: a fetch. */
   readonly batchRows?: number
   readonly fetchBytes?: number
+  /**
+   * Between the beginnings of two commits while input comes in small pieces; 0, and as fast as it goes, by default. A
+   * transaction costs a broker about the same whatever it carries. Full fetches do not wait.
+   */
+  readonly commitMs?: number
   /** A delta is taken when so many entries have changed, and when nothing comes in. */
   readonly deltaEntries?: number
   /** A delta is taken when the last one is so old, also when something comes in; and not before when nothing does. */
@@ -92,6 +98,9 @@ export class Task {
   private writerSchemas: WriterSchemas | null = null
   private readonly commits: Promise<void>[] = []
   private idlePolls = 0
+  /** When the last commit began, and whether there was more input than its fetch could take. */
+  private commitBegan = 0
+  private pressed = false
   private stopping = false
   private failed: Error | null = null
 
@@ -245,9 +254,13 @@ export class Task {
     this.behind?.raise()
   }
 
-  private poll(): Promise<Fetched> {
+  private async poll(): Promise<Fetched> {
     this.raise()
-    return this.fetch(this.position, POLL_MS)
+    const wait = this.commitBegan + (this.options.commitMs ?? 0) - performance.now()
+    if (wait > 0 && !this.pressed) await sleep(wait)
+    const fetched = await this.fetch(this.position, POLL_MS)
+    this.pressed = fetched.bytes.length * 2 >= (this.options.fetchBytes ?? FETCH_BYTES)
+    return fetched
   }
 
   private async fetch(position: number, waitMs: number): Promise<Fetched> {
@@ -334,6 +347,7 @@ export class Task {
     const watch = this.watch.commit(position, appends, this.frame, from, to)
     await this.options.reached?.('commit')
     if (this.commits.length >= writer.maxInFlight) await this.commits.shift()
+    this.commitBegan = performance.now()
     watch.called()
     const commit = writer.commit({ appends, position, metadata }).then(async () => {
       this.committed = position

@@ -23,7 +23,10 @@ export interface WorkerRun {
     | { readonly kind: 'pay-1'; readonly input: string; readonly graceMs: number }
     /** The shipped line; its topics have the run's name in front, the input too. */
     | { readonly kind: 'payments' }
-  readonly task?: Pick<TaskOptions, 'batchRows' | 'fetchBytes' | 'deltaEntries' | 'overlayEntries' | 'flushMs'>
+  readonly task?: Pick<
+    TaskOptions,
+    'batchRows' | 'fetchBytes' | 'deltaEntries' | 'overlayEntries' | 'flushMs' | 'commitMs'
+  >
 }
 
 /** Every task of a run: the source's, then the settlement's. */
@@ -90,6 +93,8 @@ async function main(given: WorkerRun): Promise<void> {
     hashKey: new Int32Array([1, 2, 3, 4]),
     markOf: (topic) => (given.work.kind === 'payments' && tables.has(topic) ? records.mark : null),
     haltTogether: true,
+    // As `sluice worker` does by default.
+    commitMs: 25,
     ...given.task,
   })
   const ended = new Promise<void>((resolve) => process.once('SIGTERM', resolve))

@@ -92,6 +92,12 @@ export const schema = {
     ),
   },
   worker: {
+    commitMs: whole(
+      'A task that has caught up commits at most so often: what a decision may wait for, and what spares the brokers.',
+      25,
+      0,
+      1_000,
+    ),
     flushMs: whole(
       'State goes to Redis after so long at the latest. Longer costs less there and lets a takeover process more again.',
       1_000,

@@ -86,6 +86,29 @@ describe('a worker', () => {
     expect(worker.halted).toBeNull()
   })
 
+  it('commits input that comes in small pieces together, when it is told to, and gives the same', async () => {
+    const commitsAt = async (commitMs: number): Promise<number> => {
+      const backend = openMemory()
+      const driver = lineOn(backend)
+      await driver.create()
+      let commits = 0
+      const reached = (point: string): void => void (commits += point === 'commit' ? 1 : 0)
+      const worker = workerOn(backend, { commitMs, batchRows: undefined, reached })
+      await worker.start()
+      const records = input()
+      const longest = Math.max(...records.map(({ length }) => length))
+      const piece = Math.ceil(longest / 50)
+      for (let from = 0; from < longest; from += piece) {
+        await send(driver, records, from, from + piece)
+        await new Promise((resolve) => setTimeout(resolve, 2))
+      }
+      await finish(backend, worker)
+      return commits
+    }
+    const eager = await commitsAt(0)
+    expect(await commitsAt(200)).toBeLessThan(eager / 2)
+  })
+
   it('recovers a task whose state has fallen back or is lost under it', async () => {
     let moved = 0
     const backend: MemoryBackend = await filled({
