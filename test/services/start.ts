@@ -19,6 +19,8 @@ if (unknown.length > 0) {
   if (missing === null) {
     const started = running(found)
     for (const name of wanted) process.stdout.write(`${names[name][1]}=${started[name].endpoint}\n`)
+    // One broker cannot keep the three replicas that a line asks for by default.
+    if (wanted.includes('kafka')) process.stdout.write('SLUICE_KAFKA_REPLICATION_FACTOR=1\n')
     process.stderr.write(`${wanted.join(', ')} run until you press Ctrl-C\n`)
     // Without something to wait for, Node would end here.
     const waiting = setInterval(() => undefined, 1 << 30)
