@@ -96,8 +96,8 @@ export async function sheetOf(engine: LineView, seconds: number): Promise<Sheet>
         amount(decided, (c) => c[0] === HELD && c[1] === code) - goneSum(released, code) - goneSum(rejected, code)
       if (held > 0) heldMinor[currency] = (heldMinor[currency] ?? 0n) + value
     }
-    const inHold = store(task, 'held', HeldStore).all()
-    for (const { heldAt } of inHold) oldestHeldAt = Math.min(oldestHeldAt ?? heldAt, heldAt)
+    for (const { heldAt } of store(task, 'held', HeldStore).longest(1))
+      oldestHeldAt = Math.min(oldestHeldAt ?? heldAt, heldAt)
   }
   const skipped = await skippedOf(engine)
   const currencies = currenciesOf(settled, faults)

@@ -172,10 +172,11 @@ export interface TaskState {
 export interface State {
   /** Takes over the task's state: raises the epoch, so that an earlier owner's apply answers 'fenced'. */
   acquire(task: string): Promise<TaskState>
-  /** Reads without owning, for display: header and entries of a kind. */
+  /** Reads without owning, for display: header and entries of a kind, or those of the keys that are there. */
   peek(
     task: string,
     kind: string,
+    keys?: readonly Uint8Array[],
   ): Promise<{ header: StateHeader | null; entries: { key: Uint8Array; value: Uint8Array }[] }>
   /** Forgets a task's state whole: how a rebuild from the log begins. Its owner's next apply answers 'moved'. */
   drop(task: string): Promise<void>

@@ -4,7 +4,7 @@ import { Arena } from './arena.ts'
 import type { Batch } from './batch.ts'
 import { codeColumn, numberColumn } from './features/aggregate.ts'
 import { Hash128, hash128, type HashKey } from './hash.ts'
-import type { HeldStore } from './held.ts'
+import { identityText, type HeldStore } from './held.ts'
 import type { OperatorSpec, TaskContext } from './operator.ts'
 import { SeenStore } from './seen.ts'
 
@@ -110,7 +110,7 @@ class Deduplicator {
       }
       if (time[row] < now - spec.withinMs) {
         tooLate[row] = 1
-        const held = this.heldStore()?.match(batch, row, lanes, at) ?? null
+        const held = this.heldStore()?.find(identityText(lanes, at)) ?? null
         if (held !== null) {
           novelty[row] = held.content0 === contents[at] && held.content1 === contents[at + 1] ? DUPLICATE : CONFLICTING
           firstSeenAt[row] = held.firstSeenAt

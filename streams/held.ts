@@ -1,15 +1,19 @@
 /**
- * Records that wait for a person, kept whole: by the group (payer account) that they belong to.
+ * Records that wait for a person, kept whole in the stored state; in memory is which there are (held-index.ts).
  *
- * Two may be held under one identity: the second came after the horizon of the first. Both are kept; the older one is
- * found first.
+ * H1  Records are read before the step that needs them, and forgotten after it.
+ * H2  A record that has changed stays in memory until a delta with it is in the store: what is read afterwards has it.
+ * H3  Two may be held under one identity: the second came after the horizon of the first. Both are kept; the older one is
+ *     found first.
  */
 
 import { createHash } from 'node:crypto'
 import type { TaskState } from './backend.ts'
-import type { Batch } from './batch.ts'
+import type { Frame } from './batch.ts'
 import { ByteReader, ByteWriter, copyOf } from './bytes.ts'
-import type { DeltaBuilder, Store } from './store.ts'
+import { CodedError } from './errors.ts'
+import { HeldIndex, ordinalKey, tagOf, type OpenHold } from './held-index.ts'
+import type { DeltaBuilder, Missing, Store } from './store.ts'
 
 export interface Held {
   readonly group: string
@@ -35,13 +39,28 @@ export interface Held {
 
 const utf8 = new TextEncoder()
 
+/** A record in memory; `savedTo`: position of the delta that it went with, Infinity before. */
+interface Kept {
+  readonly held: Held
+  savedTo: number
+}
+
 export class HeldStore implements Store {
   readonly name: string
+  /** Says what a step needs of what is held. */
+  needs: ((frame: Frame, from: number, to: number) => Missing | null) | null = null
   /** Number of records ever held: the next ordinal. */
   private ordinal = 0
-  /** By group, then by identity; those of one identity in order of arrival. */
-  private readonly groups = new Map<string, Map<string, Held[]>>()
-  private readonly changed = new Map<string, Held>()
+  private readonly index = new HeldIndex()
+  /** H2 and H1, by ordinal. */
+  private readonly kept = new Map<number, Kept>()
+  private readonly loaded = new Map<number, Held>()
+  private readonly changed = new Set<number>()
+  /** Position of the last delta that is stored, and of that up to which `kept` was cleared. */
+  private storedTo = -1
+  private clearedTo = -1
+  /** Entries of the form before the index are there: the next delta writes them anew. */
+  private old = false
   /** Resolutions carried out, by the hash of their id: stream time. Remembered for the horizon. */
   private readonly resolutions = new Map<string, number>()
   private readonly newResolutions = new Set<string>()
@@ -53,55 +72,110 @@ export class HeldStore implements Store {
     this.horizonMs = horizonMs
   }
 
-  /** The held record of the row's group whose identity hash is lanes[at ..]; null when there is none. */
-  match(batch: Batch, row: number, lanes: Int32Array, at: number): Held | null {
-    const { bytes, offsets, lengths } = batch.text('payerAccount')
-    const group = new TextDecoder().decode(bytes.subarray(offsets[row], offsets[row] + lengths[row]))
-    return this.find(group, identityText(lanes, at))
+  /** How many are held. */
+  get size(): number {
+    return this.index.size
   }
 
-  find(group: string, identity: string): Held | null {
-    return this.groups.get(group)?.get(identity)?.[0] ?? null
+  /** Ordinals that may be held under an identity, and that may wait for it. */
+  ordinalsOf(identity: string): number[] {
+    return this.index.byIdentity(tagOf(identity))
+  }
+
+  ordinalsFor(identity: string): number[] {
+    return this.index.byReference(tagOf(identity))
+  }
+
+  /** The oldest one held under an identity; null when there is none. */
+  find(identity: string): Held | null {
+    for (const ordinal of this.ordinalsOf(identity)) {
+      const held = this.get(ordinal)
+      if (held.identity === identity) return held
+    }
+    return null
   }
 
   /** Held records that wait for an identity, in order of arrival. */
-  waitingFor(group: string, identity: string): Held[] {
-    return [...(this.groups.get(group)?.values() ?? [])]
-      .flat()
+  waitingFor(identity: string): Held[] {
+    return this.ordinalsFor(identity)
+      .map((ordinal) => this.get(ordinal))
       .filter((held) => held.refersTo === identity)
-      .sort((a, b) => a.ordinal - b.ordinal)
   }
 
-  /** Every held record, in order of arrival. */
-  all(): Held[] {
-    return [...this.groups.values()]
-      .flatMap((group) => [...group.values()].flat())
-      .sort((a, b) => a.ordinal - b.ordinal)
+  /** Which have waited longest: when they were held. */
+  longest(limit: number): OpenHold[] {
+    return this.index.oldest(limit)
+  }
+
+  /**
+   * The records that have waited longest, for display; `peek` looks at entries of the stored state. What is resolved
+   * meanwhile is left out.
+   */
+  async oldest(limit: number, peek: (kind: string, keys: readonly Uint8Array[]) => Promise<Found>): Promise<Held[]> {
+    const ordinals = this.index.oldest(limit).map(({ ordinal }) => ordinal)
+    const found = new Map<number, Held>()
+    const absent: Uint8Array[] = []
+    for (const ordinal of ordinals) {
+      const held = this.kept.get(ordinal)?.held
+      if (held === undefined) absent.push(ordinalKey(ordinal))
+      else found.set(ordinal, held)
+    }
+    for (const { value } of absent.length === 0 ? [] : await peek(this.records, absent)) {
+      const held = decode(new ByteReader(value))
+      found.set(held.ordinal, held)
+    }
+    return ordinals.flatMap((ordinal) => found.get(ordinal) ?? [])
+  }
+
+  missing(frame: Frame, from: number, to: number): Missing | null {
+    return this.needs?.(frame, from, to) ?? null
+  }
+
+  /** Asks for those that are not in memory; `more` says what is needed once they are. */
+  ask(ordinals: Iterable<number>, more: () => Missing | null = () => null): Missing | null {
+    const absent = [...new Set(ordinals)].filter((ordinal) => !this.kept.has(ordinal) && !this.loaded.has(ordinal))
+    if (absent.length === 0) return more()
+    return {
+      keys: absent.map((ordinal) => ({ kind: this.records, key: ordinalKey(ordinal) })),
+      absorb: (values) => {
+        absent.forEach((ordinal, i) => {
+          const value = values[i]
+          if (value === undefined)
+            throw new CodedError('SLUICE_STATE_DAMAGED', `${this.records}: ${ordinal} is not there`)
+          this.loaded.set(ordinal, decode(new ByteReader(value)))
+        })
+      },
+      more,
+    }
+  }
+
+  private get(ordinal: number): Held {
+    const held = this.kept.get(ordinal)?.held ?? this.loaded.get(ordinal)
+    if (held === undefined) throw new Error(`${this.name}: ${ordinal} was not declared`)
+    return held
   }
 
   add(held: Omit<Held, 'ordinal'>): void {
-    this.put({ ...held, ordinal: this.ordinal++ })
+    this.enter({ ...held, ordinal: this.ordinal++ })
+  }
+
+  private enter(held: Held): void {
+    this.index.add(held.ordinal, held.heldAt, tagOf(held.identity), tagOf(held.refersTo))
+    this.put(held)
   }
 
   /** Replaces a held record by one with other reasons; it keeps its place. */
   put(held: Held): void {
-    let group = this.groups.get(held.group)
-    if (group === undefined) this.groups.set(held.group, (group = new Map()))
-    const others = (group.get(held.identity) ?? []).filter(({ ordinal }) => ordinal !== held.ordinal)
-    group.set(
-      held.identity,
-      [...others, held].sort((a, b) => a.ordinal - b.ordinal),
-    )
-    this.changed.set(keyOf(held), held)
+    if (held.refersTo === '') this.index.waitsNoMore(held.ordinal)
+    this.kept.set(held.ordinal, { held, savedTo: Infinity })
+    this.changed.add(held.ordinal)
   }
 
-  remove(held: Held): void {
-    const group = this.groups.get(held.group)
-    const others = (group?.get(held.identity) ?? []).filter(({ ordinal }) => ordinal !== held.ordinal)
-    if (others.length > 0) group?.set(held.identity, others)
-    else group?.delete(held.identity)
-    if (group?.size === 0) this.groups.delete(held.group)
-    this.changed.set(keyOf(held), held)
+  remove({ ordinal }: Held): void {
+    this.index.remove(ordinal)
+    this.kept.delete(ordinal)
+    this.loaded.delete(ordinal)
+    this.changed.add(ordinal)
   }
 
   /** Whether this resolution was carried out before; remembers it from now on. */
@@ -119,20 +193,37 @@ export class HeldStore implements Store {
     return this.changed.size + this.newResolutions.size
   }
 
+  stored(to: number): void {
+    this.storedTo = to
+  }
+
+  /** Only here, between two steps, is anything forgotten: a step that waits for others' keys has what it found. */
   advance(streamTime: number): void {
     this.streamTime = streamTime
+    this.loaded.clear()
+    if (this.clearedTo === this.storedTo) return
+    this.clearedTo = this.storedTo
+    for (const [ordinal, { savedTo }] of this.kept) if (savedTo <= this.storedTo) this.kept.delete(ordinal)
+  }
+
+  private get records(): string {
+    return `${this.name}/records`
   }
 
   save(delta: DeltaBuilder): void {
     const writer = new ByteWriter()
-    for (const [key, { group, identity, ordinal }] of this.changed) {
-      const held = this.groups
-        .get(group)
-        ?.get(identity)
-        ?.find((one) => one.ordinal === ordinal)
-      if (held === undefined) delta.remove(this.name, utf8.encode(key))
-      else delta.put(this.name, utf8.encode(key), encode(held, writer))
+    if (this.old) delta.dropKind(this.name)
+    this.old = false
+    for (const ordinal of this.changed) {
+      const kept = this.kept.get(ordinal)
+      if (kept === undefined) {
+        delta.remove(this.records, ordinalKey(ordinal))
+        continue
+      }
+      delta.put(this.records, ordinalKey(ordinal), encode(kept.held, writer))
+      kept.savedTo = delta.to
     }
+    this.index.save(delta, `${this.name}/index`)
     this.changed.clear()
     for (const id of this.newResolutions) {
       writer.varint(this.resolutions.get(id) ?? 0)
@@ -149,21 +240,26 @@ export class HeldStore implements Store {
   }
 
   async load(state: TaskState): Promise<void> {
-    for (const { value } of (await state.list(this.name)).entries) {
-      const held = decode(new ByteReader(value))
-      this.put(held)
-    }
+    this.index.load((await state.list(`${this.name}/index`)).entries)
     for (const { key, value } of (await state.list(`${this.name}/resolutions`)).entries) {
       this.resolutions.set(new TextDecoder().decode(key), new ByteReader(value).varint())
     }
     const [next] = (await state.list(`${this.name}/ordinal`)).entries
     if (next !== undefined) this.ordinal = new ByteReader(next.value).varint()
-    this.changed.clear()
     this.newResolutions.clear()
+    await this.loadOld(state)
+  }
+
+  /** Whole records by account and identity, as they were kept before there was an index: they are taken over. */
+  private async loadOld(state: TaskState): Promise<void> {
+    const { entries } = await state.list(this.name)
+    const held = entries.map(({ value }) => decode(new ByteReader(value)))
+    for (const one of held.sort((a, b) => a.ordinal - b.ordinal)) this.enter(one)
+    this.old = held.length > 0
   }
 }
 
-const keyOf = ({ group, identity, ordinal }: Held): string => `${group}\0${identity}\0${ordinal}`
+type Found = readonly { readonly value: Uint8Array }[]
 
 /** A hash of an identity as text. */
 export const identityText = (lanes: Int32Array, at = 0): string => {

@@ -4,12 +4,13 @@
  */
 
 import { drawn, Entries, type Against, type Referred } from './against.ts'
-import type { Batch } from './batch.ts'
+import { Batch, type Frame } from './batch.ts'
 import { copyOf } from './bytes.ts'
 import { identityHash } from './deduplicate.ts'
 import { type Held, HeldStore, identityText } from './held.ts'
 import type { Control, Emit, Item, OperatorSpec, TaskContext } from './operator.ts'
 import type { SeenStore } from './seen.ts'
+import type { Missing } from './store.ts'
 
 export interface Hold {
   /** Text columns of the identity; the second is the group. */
@@ -22,6 +23,8 @@ export interface Hold {
   /** Names of `because`. */
   readonly becauses: readonly string[]
   readonly control: string
+  /** Rows whose time is further back than `withinMs` are compared with what is held. */
+  readonly time: string
   readonly withinMs: number
   readonly against: Against
 }
@@ -55,6 +58,8 @@ export interface HoldEvent {
 /** A released record with what its returns have drawn on it so far. */
 type Released = Omit<Referred, 'returned'> & { returned: number }
 
+/** Row types from here on are no events. */
+const NO_EVENT = 200
 const APPROVED = 0
 const DECLINED = 2
 
@@ -73,6 +78,7 @@ export function hold(name: string, spec: Hold): OperatorSpec {
       const store = new HeldStore(name, spec.withinMs)
       context.stores.set(name, store)
       const holder = new Holder(spec, store, context)
+      store.needs = (frame, from, to) => holder.missing(frame, from, to)
       return {
         process: (input, emit) => emit('out', holder.keep(input as Batch)),
         control(control, emit) {
@@ -96,6 +102,43 @@ class Holder {
 
   private entries(): Entries {
     return new Entries(this.context.stores.get(this.spec.against.store) as SeenStore)
+  }
+
+  /** What a resolution is about, or what rows that may have come too late are compared with. */
+  missing(frame: Frame, from: number, to: number): Missing | null {
+    const { spec, store, context } = this
+    if (store.size === 0) return null
+    const { control } = context.step()
+    if (control?.type === spec.control) return this.neededBy(control.value as unknown as Resolution)
+    const batch = new Batch(frame, new Int32Array(0), 0)
+    const time = batch.number(spec.time)
+    const { streamTime, recordTypes } = frame
+    const ordinals: number[] = []
+    for (let row = from; row < to; row++) {
+      if (time[row] >= streamTime[row] - spec.withinMs || recordTypes[row] >= NO_EVENT) continue
+      const texts = spec.identity.map((name) => textAt(batch, name, row))
+      ordinals.push(...store.ordinalsOf(identityText(identityHash(texts, context.hashKey))))
+    }
+    return store.ask(ordinals)
+  }
+
+  /** The record, what waits for it, and, when it is a return itself, its original. */
+  private neededBy({ producer, payerAccount, transactionId }: Resolution): Missing | null {
+    const { store, context } = this
+    const identity = identityText(identityHash([producer, payerAccount, transactionId], context.hashKey))
+    return store.ask([...store.ordinalsOf(identity), ...store.ordinalsFor(identity)], () => {
+      const held = store.find(identity)
+      const original = held === null ? null : this.originalOf(context.reenter([held.event]))
+      return original === null ? null : store.ask(store.ordinalsOf(identityText(original)))
+    })
+  }
+
+  /** The identity that a held return refers to; null for a payment. */
+  private originalOf(batch: Batch): Int32Array | null {
+    const [producer, group] = this.spec.identity
+    if (batch.code('kind')[0] === 0) return null
+    const texts = [textAt(batch, producer, 0), textAt(batch, group, 0), textAt(batch, 'originalTransactionId', 0)]
+    return identityHash(texts, this.context.hashKey)
   }
 
   keep(batch: Batch): Item<HoldEvent>[] {
@@ -141,7 +184,7 @@ class Holder {
     if (store.repeated(resolution.resolutionId, now)) return
     const { producer, payerAccount, transactionId, action } = resolution
     const identity = identityHash([producer, payerAccount, transactionId], context.hashKey)
-    const held = store.find(payerAccount, identityText(identity))
+    const held = store.find(identityText(identity))
     const refused = (why: string): void =>
       emit('out', [
         {
@@ -162,7 +205,7 @@ class Holder {
     const told: HoldEvent[] = []
     this.finish(held, resolution, gone, told)
     if (action === 'RELEASE') this.drawOn(held)
-    const waiting = store.waitingFor(held.group, held.identity)
+    const waiting = store.waitingFor(held.identity)
     const original = waiting.length === 0 ? null : this.released(held)
     for (const one of waiting) {
       if (action === 'REJECT' || original === null) this.finish(one, resolution, gone, told)
@@ -197,18 +240,16 @@ class Holder {
 
   /** A return that an operator releases counts in what was drawn on its original, while that is known. */
   private drawOn(back: Held): void {
-    const { spec, context, store } = this
+    const { context, store } = this
     const batch = context.reenter([back.event])
-    if (batch.code('kind')[0] === 0) return
-    const [producer, group] = spec.identity
-    const texts = [textAt(batch, producer, 0), textAt(batch, group, 0), textAt(batch, 'originalTransactionId', 0)]
-    const identity = identityHash(texts, context.hashKey)
+    const identity = this.originalOf(batch)
+    if (identity === null) return
     const entries = this.entries()
     const entry = entries.store.find(identity, 0, context.streamTime())
     if (entry < 0) return
     const amountMinor = batch.number('amountMinor')[0]
     entries.addReturned(entry, amountMinor)
-    const original = store.find(back.group, identityText(identity))
+    const original = store.find(identityText(identity))
     if (original?.firstSeenAt !== entries.store.firstSeenAt(entry)) return
     store.put({ ...original, drawn: drawn(original.drawn, amountMinor) })
   }

@@ -38,6 +38,8 @@ export interface Step {
   readonly from: number
   readonly to: number
   readonly closings: readonly Closing[]
+  /** The control record that the step consists of. */
+  readonly control?: Control | null
 }
 
 /** What an operator may ask of its task. */

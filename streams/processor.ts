@@ -195,6 +195,11 @@ export class Processor {
     return JSON.stringify(Object.fromEntries(outputs))
   }
 
+  /** The delta up to this position is stored. */
+  stored(to: number): void {
+    for (const store of this.stores.values()) store.stored?.(to)
+  }
+
   get dirtyEntries(): number {
     let entries = 0
     for (const store of this.stores.values()) entries += store.dirtyEntries

@@ -8,6 +8,8 @@ import { PackedPuts } from './puts.ts'
 export interface Missing {
   readonly keys: readonly StateKey[]
   absorb(values: readonly (Uint8Array | undefined)[]): void
+  /** After `absorb`: what turned out to be needed besides. */
+  more?(): Missing | null
 }
 
 export interface Store {
@@ -24,6 +26,8 @@ export interface Store {
   readonly dropped?: number
   /** Between steps: stream time has come this far. */
   advance?(streamTime: number): void
+  /** The delta up to this position is stored: what is read from now on has it. At any time, also within a step. */
+  stored?(to: number): void
 }
 
 /** Collects the delta of one commit. */
@@ -31,10 +35,13 @@ export class DeltaBuilder {
   readonly puts = new PackedPuts()
   readonly removes: StateKey[] = []
   readonly dropKinds: string[] = []
-  /** The position that the delta leads to, as 8 bytes, big endian: a key that no other delta uses. */
+  /** The position that the delta leads to. */
+  readonly to: number
+  /** The same as 8 bytes, big endian: a key that no other delta uses. */
   readonly positionKey: Uint8Array
 
   constructor(to: number) {
+    this.to = to
     this.positionKey = new Uint8Array(8)
     new DataView(this.positionKey.buffer).setBigUint64(0, BigInt(to))
   }

@@ -126,9 +126,11 @@ export class Task {
     if (taken.warning !== null) this.options.warned?.(taken.warning)
     const { watch } = this
     const reached = this.options.reached
-    this.behind = new WriteBehind({ task: name, state, watch, reached, stopping: () => this.stopping })
     await this.openWriterSchemas()
-    this.processor = new Processor({ ...this.options, writerSchemas: this.writerSchemas })
+    const processor = new Processor({ ...this.options, writerSchemas: this.writerSchemas })
+    this.processor = processor
+    const applied = (to: number): void => processor.stored(to)
+    this.behind = new WriteBehind({ task: name, state, watch, applied, reached, stopping: () => this.stopping })
     if (state.header !== null) await this.processor.load(imageOf(state, name))
     this.position = this.committed = to
     if (from < to) {
@@ -327,13 +329,19 @@ export class Task {
 
   private async loadMissing(missing: readonly Missing[]): Promise<void> {
     const began = performance.now()
-    const values = await (this.behind as WriteBehind).read(missing.flatMap(({ keys }) => keys))
-    this.watch.loaded(began)
-    let at = 0
-    for (const one of missing) {
-      one.absorb(values.slice(at, at + one.keys.length))
-      at += one.keys.length
+    for (let asked = missing; asked.length > 0;) {
+      const values = await (this.behind as WriteBehind).read(asked.flatMap(({ keys }) => keys))
+      const more: Missing[] = []
+      let at = 0
+      for (const one of asked) {
+        one.absorb(values.slice(at, at + one.keys.length))
+        at += one.keys.length
+        const next = one.more?.() ?? null
+        if (next !== null) more.push(next)
+      }
+      asked = more
     }
+    this.watch.loaded(began)
   }
 
   /** Commits what rows [from, to) of the frame gave. */

@@ -15,6 +15,8 @@ export interface WriteBehindOptions {
   readonly task: string
   readonly state: TaskState
   readonly watch: Watch
+  /** Told when a delta up to a position is in the store. */
+  readonly applied: (to: number) => void
   readonly reached: ((point: 'delta' | 'applied') => void | Promise<void>) | undefined
   /** Whether the task is to stop: then the store is not waited for. */
   readonly stopping: () => boolean
@@ -99,7 +101,7 @@ export class WriteBehind {
     while (this.held !== null) await this.held
     const delta = this.waiting
     if (delta === null) return
-    const { task, state, watch, reached } = this.options
+    const { task, state, watch, reached, applied: tell } = this.options
     this.waiting = null
     this.sent = delta.to
     await reached?.('delta')
@@ -112,6 +114,7 @@ export class WriteBehind {
       throw new CodedError('SLUICE_STATE_MOVED', `${task}: R = ${found}, expected ${delta.from}`)
     }
     this.stored = delta.to
+    tell(delta.to)
     watch.applied(began, delta)
     await reached?.('applied')
   }

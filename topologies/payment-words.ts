@@ -107,6 +107,7 @@ export const holding = (settings: Settings) => ({
   unchecked: 'tooLate',
   becauses,
   control: records.holdResolution.name,
+  time: 'occurredAt',
   withinMs: settings.dedupHorizonMs,
   against: returns,
 })

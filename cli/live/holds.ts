@@ -29,7 +29,6 @@ export class LiveHolds implements Holds {
   private readonly options: LiveHoldsOptions
   private readonly outcomes = new Map<string, HoldOutcome>()
   private readonly waiting = new Map<string, Set<() => void>>()
-  private readonly listed = new WeakMap<Held, ListedHold>()
   private tail: Tail<HoldEventRecord> | null = null
 
   constructor(options: LiveHoldsOptions) {
@@ -56,14 +55,20 @@ export class LiveHolds implements Holds {
   }
 
   open(limit: number): Promise<OpenHolds> {
-    return Promise.resolve(this.oldest(limit))
+    return this.oldest(limit)
   }
 
   /** The oldest held transactions of all partitions, and how many there are. */
-  oldest(limit: number): { readonly holds: readonly ListedHold[]; readonly total: number } {
-    const held = this.options.engine.tasks.slice(0, -1).flatMap((task) => store(task, 'held', HeldStore).all())
+  async oldest(limit: number): Promise<{ readonly holds: readonly ListedHold[]; readonly total: number }> {
+    const { tasks, line } = this.options.engine
+    const stores = tasks.slice(0, -1).map((task) => ({ task, held: store(task, 'held', HeldStore) }))
+    const total = stores.reduce((sum, { held }) => sum + held.size, 0)
+    const ofTasks = stores.map(({ task, held }) =>
+      held.oldest(limit, async (kind, keys) => (await line.backend.state.peek(task.name, kind, keys)).entries),
+    )
+    const held = (await Promise.all(ofTasks)).flat()
     const oldest = held.sort((a, b) => a.heldAt - b.heldAt).slice(0, limit)
-    return { holds: oldest.map((one) => this.list(one)), total: held.length }
+    return { holds: oldest.map(listedOf), total }
   }
 
   async outcomeOf(resolutionId: string, identity: Identity, waitMs: number): Promise<HoldOutcome | null> {
@@ -99,27 +104,25 @@ export class LiveHolds implements Holds {
     if (this.outcomes.size > REMEMBERED) this.outcomes.delete(this.outcomes.keys().next().value as string)
     for (const done of this.waiting.get(key) ?? []) done()
   }
+}
 
-  private list(held: Held): ListedHold {
-    let listed = this.listed.get(held)
-    if (listed !== undefined) return listed
-    const { producer, payerAccount, transactionId, kind, payerBank, payeeBank, amountMinor, currency, occurredAt } =
-      codecOf<TransactionRecord>(records.transaction).decode(held.event)
-    listed = {
-      producer,
-      payerAccount,
-      transactionId,
-      kind,
-      payerBank,
-      payeeBank,
-      amountMinor: String(amountMinor),
-      currency,
-      reasons: held.reasons,
-      occurredAt,
-      heldAt: held.heldAt,
-    }
-    this.listed.set(held, listed)
-    return listed
+const codec = codecOf<TransactionRecord>(records.transaction)
+
+function listedOf({ event, reasons, heldAt }: Held): ListedHold {
+  const { producer, payerAccount, transactionId, kind, payerBank, payeeBank, amountMinor, currency, occurredAt } =
+    codec.decode(event)
+  return {
+    producer,
+    payerAccount,
+    transactionId,
+    kind,
+    payerBank,
+    payeeBank,
+    amountMinor: String(amountMinor),
+    currency,
+    reasons,
+    occurredAt,
+    heldAt,
   }
 }
 

@@ -28,13 +28,14 @@ export function pacedLater<T>(
   leastMs: number,
   first: T,
   failed: (error: Error) => void,
+  changed: () => boolean = () => true,
 ): () => T {
   let value = first
   let next = 0
   let running = false
   return () => {
     const began = performance.now()
-    if (running || began < next) return value
+    if (running || began < next || !changed()) return value
     running = true
     compute()
       .then(

@@ -68,7 +68,7 @@ export class LivePage implements PageEvents {
   private readonly sampler: Sampler
   private readonly settledCycles: () => ReturnType<LiveCycles['settled']>
   private readonly openCycles: () => ReturnType<LiveCycles['open']>
-  private readonly oldestHolds: () => ReturnType<LiveHolds['oldest']>
+  private readonly oldestHolds: () => Awaited<ReturnType<LiveHolds['oldest']>>
   private readonly balance: () => BalanceView
   private readonly moving: () => { readonly payments: readonly Moving[] }
   private shown: object | null = null
@@ -83,12 +83,14 @@ export class LivePage implements PageEvents {
     this.settledCycles = paced(() => this.cycles.settled(), 400)
     this.openCycles = paced(() => this.cycles.open(), 400)
     let version = -1
-    this.oldestHolds = paced(
+    this.oldestHolds = pacedLater(
       () => {
         version = holds.version
         return holds.oldest(HOLDS)
       },
       400,
+      { holds: [], total: 0 },
+      failed,
       () => version !== holds.version,
     )
     this.balance = pacedLater(async () => balanceView(await steadySheet(engine, 0)), 1_000, noBalance, failed)

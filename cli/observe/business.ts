@@ -14,9 +14,6 @@ import type { Instruments } from './instruments.ts'
 const outcomes = ['approve', 'hold', 'decline'] as const
 const HOLD = 1
 
-/** What is held is looked through for the oldest so often; it grows with the number of holds. */
-const OLDEST_EVERY_MS = 10_000
-
 /** A task as far as it is read here; a Task fits. */
 interface CountingTask {
   readonly name: string
@@ -25,7 +22,6 @@ interface CountingTask {
 
 export class Business {
   private readonly instruments: Instruments
-  private readonly oldest = new Map<string, { readonly at: number; readonly heldAt: number | null }>()
 
   constructor(instruments: Instruments) {
     this.instruments = instruments
@@ -78,22 +74,12 @@ export class Business {
       instruments.gauge('sluice_payments_held').set(labels, left)
       instruments.gauge('sluice_amount_held_minor').set(labels, Number(gone.reduce((n, group) => n - group.sum, sum)))
     }
-    const heldAt = this.oldestOf(task, processor)
+    const held = processor.stores.get('held')
+    const heldAt = held instanceof HeldStore ? (held.longest(1).at(0)?.heldAt ?? null) : null
     const now = processor.clock()?.streamTime ?? 0
     instruments
       .gauge('sluice_held_oldest_seconds')
       .set({ task }, heldAt === null ? 0 : Math.max(0, now - heldAt) / 1000)
-  }
-
-  private oldestOf(task: string, { stores }: Processor): number | null {
-    const held = stores.get('held')
-    const before = this.oldest.get(task)
-    const at = performance.now()
-    if (!(held instanceof HeldStore)) return null
-    if (before !== undefined && at - before.at < OLDEST_EVERY_MS) return before.heldAt
-    const heldAt = held.all().reduce<number | null>((oldest, one) => Math.min(oldest ?? one.heldAt, one.heldAt), null)
-    this.oldest.set(task, { at, heldAt })
-    return heldAt
   }
 
   private settled(store: TotalsStore): void {

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { Applied, Delta, State, StateHeader, StateKey, TaskState } from '../backend.ts'
 import { assertName } from '../embedded/keys.ts'
-import { assertDelta } from '../embedded/state.ts'
+import { assertDelta, presentOf } from '../embedded/state.ts'
 import { CodedError } from '../errors.ts'
 import { stateKey } from './names.ts'
 import { script, type Argument } from './script.ts'
@@ -75,9 +75,40 @@ export class RedisState implements State {
     throw new CodedError('SLUICE_STORE_UNREACHABLE', `state of ${task}: it changes faster than it can be checked`)
   }
 
-  async peek(task: string, kind: string): Promise<Picture> {
-    const keys = new TaskKeys(this.#prefix, task)
-    return pictureOf(await this.run('list', task, [keys.header, keys.kind(kind)], ['']))
+  async peek(task: string, kind: string, keys?: readonly Uint8Array[]): Promise<Picture> {
+    const own = new TaskKeys(this.#prefix, task)
+    if (keys === undefined) return pictureOf(await this.run('list', task, [own.header, own.kind(kind)], ['']))
+    const { header, values } = await this.read(
+      task,
+      own,
+      keys.map((key) => ({ kind, key })),
+    )
+    return { header, entries: presentOf(keys, values) }
+  }
+
+  async read(task: string, own: TaskKeys, keys: readonly StateKey[]): ReturnType<TaskState['read']> {
+    const kinds = new Map<string, number[]>()
+    for (const [index, { kind }] of keys.entries()) {
+      const same = kinds.get(kind)
+      if (same === undefined) kinds.set(kind, [index])
+      else same.push(index)
+    }
+    const args: Argument[] = []
+    for (const same of kinds.values()) {
+      args.push(String(same.length))
+      for (const index of same) args.push(bufferOf(keys[index].key))
+    }
+    const hashes = [...kinds.keys()].map((kind) => own.kind(kind))
+    const found = (await this.run('read', task, [own.header, ...hashes], args)) as Value[]
+    const values: (Uint8Array | undefined)[] = Array.from({ length: keys.length })
+    let at = 4
+    for (const same of kinds.values()) {
+      for (const index of same) {
+        const value = found[at++] ?? null
+        values[index] = value === null ? undefined : new Uint8Array(value)
+      }
+    }
+    return { header: headerOf(found), values }
   }
 
   async drop(task: string): Promise<void> {
@@ -156,29 +187,8 @@ class RedisTaskState implements TaskState {
     this.header = header
   }
 
-  async read(keys: readonly StateKey[]): ReturnType<TaskState['read']> {
-    const kinds = new Map<string, number[]>()
-    for (const [index, { kind }] of keys.entries()) {
-      const own = kinds.get(kind)
-      if (own === undefined) kinds.set(kind, [index])
-      else own.push(index)
-    }
-    const args: Argument[] = []
-    for (const own of kinds.values()) {
-      args.push(String(own.length))
-      for (const index of own) args.push(bufferOf(keys[index].key))
-    }
-    const hashes = [...kinds.keys()].map((kind) => this.#keys.kind(kind))
-    const found = (await this.#state.run('read', this.#task, [this.#keys.header, ...hashes], args)) as Value[]
-    const values: (Uint8Array | undefined)[] = Array.from({ length: keys.length })
-    let at = 4
-    for (const own of kinds.values()) {
-      for (const index of own) {
-        const value = found[at++] ?? null
-        values[index] = value === null ? undefined : new Uint8Array(value)
-      }
-    }
-    return { header: headerOf(found), values }
+  read(keys: readonly StateKey[]): ReturnType<TaskState['read']> {
+    return this.#state.read(this.#task, this.#keys, keys)
   }
 
   async list(kind: string, prefix?: Uint8Array): Promise<Picture> {

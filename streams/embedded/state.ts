@@ -51,6 +51,16 @@ function headerOf(stored: Stored | undefined): StateHeader | null {
   return { incarnation, epoch, position, metadata }
 }
 
+/** The entries that are there, of those that were asked for. */
+export const presentOf = (
+  keys: readonly Uint8Array[],
+  values: readonly (Uint8Array | undefined)[],
+): Picture['entries'] =>
+  keys.flatMap((key, i) => {
+    const value = values[i]
+    return value === undefined ? [] : [{ key, value }]
+  })
+
 /** Checks a delta before it is staged. Bugs of the caller: plain errors. */
 export function assertDelta(delta: Delta): void {
   if (!Number.isSafeInteger(delta.from) || !Number.isSafeInteger(delta.to) || delta.from < 0 || delta.to < delta.from) {
@@ -138,8 +148,11 @@ export class EmbeddedState implements State {
     }
   }
 
-  async peek(task: string, kind: string): Promise<Picture> {
-    return this.#picture((transaction) => this.#list(transaction, task, kind))
+  async peek(task: string, kind: string, keys?: readonly Uint8Array[]): Promise<Picture> {
+    if (keys === undefined) return this.#picture((transaction) => this.#list(transaction, task, kind))
+    const asked = keys.map((key) => ({ kind, key }))
+    const { header, values } = this.#picture((transaction) => this.#read(transaction, task, asked))
+    return { header, entries: presentOf(keys, values) }
   }
 
   async drop(task: string): Promise<void> {

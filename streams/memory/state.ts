@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Applied, Delta, State, StateHeader, StateKey, TaskState } from '../backend.ts'
-import { assertDelta } from '../embedded/state.ts'
+import { assertDelta, presentOf } from '../embedded/state.ts'
 import { CodedError } from '../errors.ts'
 import type { World } from './faults.ts'
 
@@ -62,8 +62,11 @@ export class MemoryState implements State {
     return task.stored
   }
 
-  async peek(name: string, kind: string): Promise<Picture> {
-    return pictureOf(this.#tasks.get(name), kind)
+  async peek(name: string, kind: string, keys?: readonly Uint8Array[]): Promise<Picture> {
+    const task = this.#tasks.get(name)
+    if (keys === undefined) return pictureOf(task, kind)
+    const values = keys.map((key) => task?.kinds.get(kind)?.get(textOf(key))?.slice())
+    return { header: headerOf(task?.stored), entries: presentOf(keys, values) }
   }
 
   async drop(name: string): Promise<void> {
