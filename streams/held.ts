@@ -77,6 +77,11 @@ export class HeldStore implements Store {
     return this.index.size
   }
 
+  /** How many records are in memory. */
+  get inMemory(): number {
+    return this.kept.size + this.loaded.size
+  }
+
   /** Ordinals that may be held under an identity, and that may wait for it. */
   ordinalsOf(identity: string): number[] {
     return this.index.byIdentity(tagOf(identity))
@@ -268,7 +273,8 @@ export const identityText = (lanes: Int32Array, at = 0): string => {
   return text
 }
 
-function encode(held: Held, writer: ByteWriter): Uint8Array {
+/** A held record as it is stored. */
+export function encode(held: Held, writer: ByteWriter): Uint8Array {
   writer.text(held.group)
   writer.text(held.identity)
   writer.text(held.refersTo)

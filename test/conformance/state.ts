@@ -279,6 +279,11 @@ export function stateRules({ subject, fresh, needs }: Tools): void {
     expect(peeked.header).toMatchObject({ position: 1, metadata: 'at 1' })
     expect(peeked.entries.map(({ value }) => text(value))).toEqual(['1'])
     expect(await state().peek('no-such-task', 'k')).toEqual({ header: null, entries: [] })
+    const keys = ['none', 'x'].map((key) => new TextEncoder().encode(key))
+    const { header, entries } = await state().peek(name, 'k', keys)
+    expect(header).toMatchObject({ position: 1 })
+    expect(entries.map(({ key, value }) => [text(key), text(value)])).toEqual([['x', '1']])
+    expect(await state().peek('no-such-task', 'k', keys)).toEqual({ header: null, entries: [] })
     expect(await task.apply(delta(1, 2))).toEqual({ result: 'applied' })
   })
 
