@@ -329,18 +329,7 @@ export class Task {
 
   private async loadMissing(missing: readonly Missing[]): Promise<void> {
     const began = performance.now()
-    for (let asked = missing; asked.length > 0;) {
-      const values = await (this.behind as WriteBehind).read(asked.flatMap(({ keys }) => keys))
-      const more: Missing[] = []
-      let at = 0
-      for (const one of asked) {
-        one.absorb(values.slice(at, at + one.keys.length))
-        at += one.keys.length
-        const next = one.more?.() ?? null
-        if (next !== null) more.push(next)
-      }
-      asked = more
-    }
+    await (this.behind as WriteBehind).load(missing)
     this.watch.loaded(began)
   }
 

@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Delta, StateHeader, StateKey, TaskState } from './backend.ts'
 import { CodedError, FencedError } from './errors.ts'
+import type { Missing } from './store.ts'
 import type { Watch } from './watch.ts'
 
 export interface WriteBehindOptions {
@@ -133,6 +134,22 @@ export class WriteBehind {
     const { header, values } = await this.ask(() => this.options.state.read(keys))
     this.assertOurs(header)
     return values
+  }
+
+  /** Reads what a step needs, and what turns out to be needed besides. */
+  async load(missing: readonly Missing[]): Promise<void> {
+    for (let asked = missing; asked.length > 0;) {
+      const values = await this.read(asked.flatMap(({ keys }) => keys))
+      const more: Missing[] = []
+      let at = 0
+      for (const one of asked) {
+        one.absorb(values.slice(at, at + one.keys.length))
+        at += one.keys.length
+        const next = one.more?.() ?? null
+        if (next !== null) more.push(next)
+      }
+      asked = more
+    }
   }
 
   /** Looks at the header, once in a while. */
