@@ -40,7 +40,7 @@ describe('the log of a process', () => {
       ['error', 'payments-0', 'SLUICE_RETENTION_PASSED'],
       ['error', 'payments-1', 'BUG'],
     ])
-    expect(parsed(lines)[1].error).toContain('What to do: Restore a newer backup')
+    expect(parsed(lines)[1].error).toContain('What to do: Restore a snapshot or a newer backup')
   })
 
   it('shows no account number, in whatever part of a line it stands', () => {
