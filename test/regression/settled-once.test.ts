@@ -48,21 +48,23 @@ test('starting again, and again without the state, appends nothing', async () =>
   expect(audit(before, log)).toEqual([])
 })
 
-/** The log forgets what the first source task has committed. */
-function forgetCommit(backend: MemoryBackend): void {
-  const writer = backend.log.writer.bind(backend.log)
-  const without = (made: Writer): Writer =>
-    new Proxy(made, {
-      get(of, name) {
-        if (name === 'committed') return null
-        const value = Reflect.get(of, name) as unknown
-        return typeof value === 'function' ? (value as () => unknown).bind(of) : value
-      },
-    })
-  backend.log.writer = async (id) => (id === 'payments-0' ? without(await writer(id)) : writer(id))
-  const peek = backend.log.peek.bind(backend.log)
-  backend.log.peek = (id) => (id === 'payments-0' ? Promise.resolve(null) : peek(id))
-}
+/** The log says that the first source task has committed less: what it had, and what its next writer finds. */
+const forget =
+  (committed: Writer['committed']) =>
+  (backend: MemoryBackend): void => {
+    const writer = backend.log.writer.bind(backend.log)
+    const without = (made: Writer): Writer =>
+      new Proxy(made, {
+        get(of, name) {
+          if (name === 'committed') return committed
+          const value = Reflect.get(of, name) as unknown
+          return typeof value === 'function' ? (value as () => unknown).bind(of) : value
+        },
+      })
+    backend.log.writer = async (id) => (id === 'payments-0' ? without(await writer(id)) : writer(id))
+    const peek = backend.log.peek.bind(backend.log)
+    backend.log.peek = (id) => (id === 'payments-0' ? Promise.resolve(committed) : peek(id))
+  }
 
 /** Retention passes the position that a lost state would have to start from. */
 function trim(backend: MemoryBackend): void {
@@ -71,7 +73,8 @@ function trim(backend: MemoryBackend): void {
 }
 
 test.each([
-  ['a state ahead of the log', 'SLUICE_STATE_AHEAD', forgetCommit],
+  ['a state ahead of the log', 'SLUICE_STATE_AHEAD', forget({ position: 1, metadata: '{}' })],
+  ['a state whose log knows no position', 'SLUICE_LEDGER_LOST', forget(null)],
   ['a log trimmed beyond the state', 'SLUICE_RETENTION_PASSED', trim],
 ] as const)('%s halts', async (_, code, harm) => {
   const line = await openLine({ settings, rules: simulatedRules })
