@@ -289,6 +289,9 @@ try {
 } catch (error) {
   process.exitCode = exitCodeOf(error)
 }
+// Every command has closed what it opened. A connection that was cut off can still keep Node from ending, busily and for
+// ever, while it waits for that one's close; so the end is said.
+process.stdout.write('', () => process.stderr.write('', () => process.exit()))
 
 /** Says what went wrong in words; a bug shows its stack. */
 function exitCodeOf(error: unknown): number {
