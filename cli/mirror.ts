@@ -4,7 +4,8 @@
  * R1  A task is read as one picture: every store at the same R, or it is read again.
  * R2  Between tasks: the settlement task is never shown ahead of a source task. Until that one's state is written too,
  *     the settlement task is shown as it was before.
- * R3  What grows with the horizon or with the accounts is not read: entries of deduplication, features.
+ * R3  What grows with the horizon or with the accounts is not read: entries of deduplication, features;
+ *     of held records which there are, and those that are shown.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'

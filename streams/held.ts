@@ -39,6 +39,9 @@ export interface Held {
 
 const utf8 = new TextEncoder()
 
+/** Where whole records were before there was an index: no record, so that a program from then stops here. */
+const INDEXED = Uint8Array.of(255)
+
 /** A record in memory; `savedTo`: position of the delta that it went with, Infinity before. */
 interface Kept {
   readonly held: Held
@@ -59,8 +62,8 @@ export class HeldStore implements Store {
   /** Position of the last delta that is stored, and of that up to which `kept` was cleared. */
   private storedTo = -1
   private clearedTo = -1
-  /** Entries of the form before the index are there: the next delta writes them anew. */
-  private old = false
+  /** The stored state has the form with an index, and says so. */
+  private indexed = false
   /** Resolutions carried out, by the hash of their id: stream time. Remembered for the horizon. */
   private readonly resolutions = new Map<string, number>()
   private readonly newResolutions = new Set<string>()
@@ -217,8 +220,11 @@ export class HeldStore implements Store {
 
   save(delta: DeltaBuilder): void {
     const writer = new ByteWriter()
-    if (this.old) delta.dropKind(this.name)
-    this.old = false
+    if (!this.indexed) {
+      delta.dropKind(this.name)
+      delta.put(this.name, utf8.encode('indexed'), INDEXED)
+      this.indexed = true
+    }
     for (const ordinal of this.changed) {
       const kept = this.kept.get(ordinal)
       if (kept === undefined) {
@@ -258,9 +264,10 @@ export class HeldStore implements Store {
   /** Whole records by account and identity, as they were kept before there was an index: they are taken over. */
   private async loadOld(state: TaskState): Promise<void> {
     const { entries } = await state.list(this.name)
+    this.indexed = entries.some(({ value }) => value.length === INDEXED.length)
+    if (this.indexed) return
     const held = entries.map(({ value }) => decode(new ByteReader(value)))
     for (const one of held.sort((a, b) => a.ordinal - b.ordinal)) this.enter(one)
-    this.old = held.length > 0
   }
 }
 

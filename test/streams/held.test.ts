@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defaultSettings } from '../../schemas/settings.ts'
 import type { TaskState } from '../../streams/backend.ts'
-import { ByteWriter } from '../../streams/bytes.ts'
-import { encode, HeldStore, type Held } from '../../streams/held.ts'
+import { ByteReader, ByteWriter } from '../../streams/bytes.ts'
+import { decode, encode, HeldStore, type Held } from '../../streams/held.ts'
 import { openMemory } from '../../streams/memory/index.ts'
 import { DeltaBuilder, type Missing } from '../../streams/store.ts'
 import { settle } from '../model/settle.ts'
@@ -183,7 +183,10 @@ describe('what is held', () => {
       store.save(delta)
       const { to, removes, dropKinds } = delta
       await state.apply({ from, to, metadata: '', puts: delta.puts, removes, dropKinds })
-      expect((await state.list('held')).entries).toEqual([])
+      const left = (await state.list('held')).entries.map(({ value }) => value)
+      expect(left.length).toBe(1)
+      // A program from before stops there, and does not go on as if nothing were held.
+      expect(() => decode(new ByteReader(left[0]))).toThrow('cut')
     }
   })
 })
