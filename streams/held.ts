@@ -64,6 +64,8 @@ export class HeldStore implements Store {
   private clearedTo = -1
   /** The stored state has the form with an index, and says so. */
   private indexed = false
+  /** It has records of the form before: the next delta writes them anew. */
+  private old = false
   /** Resolutions carried out, by the hash of their id: stream time. Remembered for the horizon. */
   private readonly resolutions = new Map<string, number>()
   private readonly newResolutions = new Set<string>()
@@ -221,7 +223,7 @@ export class HeldStore implements Store {
   save(delta: DeltaBuilder): void {
     const writer = new ByteWriter()
     if (!this.indexed) {
-      delta.dropKind(this.name)
+      if (this.old) delta.dropKind(this.name)
       delta.put(this.name, utf8.encode('indexed'), INDEXED)
       this.indexed = true
     }
@@ -266,6 +268,7 @@ export class HeldStore implements Store {
     const { entries } = await state.list(this.name)
     this.indexed = entries.some(({ value }) => value.length === INDEXED.length)
     if (this.indexed) return
+    this.old = entries.length > 0
     const held = entries.map(({ value }) => decode(new ByteReader(value)))
     for (const one of held.sort((a, b) => a.ordinal - b.ordinal)) this.enter(one)
   }
