@@ -108,7 +108,7 @@ export class Appender implements Writer {
         const refused: Numbered[] = []
         let failure: unknown = null
         await Promise.all(
-          [...(await this.#byLeader(waiting))].map(async ([node, parts]) => {
+          [...(await this.#cluster.byLeader(waiting))].map(async ([node, parts]) => {
             try {
               const answers = await this.#cluster.once(node, (c) => produce.async(c, null, PRODUCE_MS, parts))
               for (const part of parts) {
@@ -132,17 +132,6 @@ export class Appender implements Writer {
       forget,
       (error) => isPassing(error) || isLost(error) || again.has(reasonOf(error) ?? ''),
     )
-  }
-
-  async #byLeader(parts: readonly Numbered[]): Promise<Map<{ host: string; port: number }, Numbered[]>> {
-    const leaders = new Map<{ host: string; port: number }, Numbered[]>()
-    for (const part of parts) {
-      const node = await this.#cluster.leaderOf(part.topic, part.partition)
-      const own = leaders.get(node)
-      if (own === undefined) leaders.set(node, [part])
-      else own.push(part)
-    }
-    return leaders
   }
 
   async close(): Promise<void> {

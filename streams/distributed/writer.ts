@@ -165,7 +165,7 @@ export class KafkaWriter implements Writer {
       async () => {
         const refused: ProducePart[] = []
         let error: unknown = null
-        for (const [node, parts] of await this.#byLeader(waiting)) {
+        for (const [node, parts] of await this.#cluster.byLeader(waiting)) {
           this.#parties.add(node)
           const answers = await this.#cluster.once(node, (c) => produce.async(c, transactionalId, PRODUCE_MS, parts))
           for (const part of parts) {
@@ -189,17 +189,6 @@ export class KafkaWriter implements Writer {
       undefined,
       isPassing,
     )
-  }
-
-  async #byLeader(parts: readonly ProducePart[]): Promise<Map<{ host: string; port: number }, ProducePart[]>> {
-    const leaders = new Map<{ host: string; port: number }, ProducePart[]>()
-    for (const part of parts) {
-      const node = await this.#cluster.leaderOf(part.topic, part.partition)
-      const own = leaders.get(node)
-      if (own === undefined) leaders.set(node, [part])
-      else own.push(part)
-    }
-    return leaders
   }
 
   async #sendPosition({ position, metadata }: Commit): Promise<void> {

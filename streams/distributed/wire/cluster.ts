@@ -5,6 +5,7 @@
  * hold up what comes behind it); idle ones are kept. `ask` asks again only what had no effect or may happen twice;
  * whoever sends something that may not uses `once`.
  */
+import type { TopicPartition } from '../../backend.ts'
 import { Connection, findCoordinatorV4, metadataV12, type ConnectionOptions } from '@platformatic/kafka'
 import { CodedError } from '../../errors.ts'
 import { BrokerError, isLost, isPassing, reasonOf } from './errors.ts'
@@ -121,6 +122,18 @@ export class Cluster {
   ): Promise<T> {
     const forget = (): void => void this.#coordinators.delete(`${type} ${id}`)
     return this.ask(`${type} ${id}`, async () => this.once(await this.coordinatorOf(type, id), send), forget, again)
+  }
+
+  /** Parts of a request, together by the node that leads their partitions. */
+  async byLeader<Part extends TopicPartition>(parts: readonly Part[]): Promise<Map<Node, Part[]>> {
+    const leaders = new Map<Node, Part[]>()
+    for (const part of parts) {
+      const node = await this.leaderOf(part.topic, part.partition)
+      const own = leaders.get(node)
+      if (own === undefined) leaders.set(node, [part])
+      else own.push(part)
+    }
+    return leaders
   }
 
   /** Node that leads a partition. Errors: SLUICE_TOPIC_UNKNOWN; BrokerError when it has no leader now. */
