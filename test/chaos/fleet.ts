@@ -2,7 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import type { points, WorkerOrder, WorkerWord } from './line.ts'
-import { Proxy } from './proxy.ts'
+import { openLinks, type Proxy } from './proxy.ts'
 
 export type Point = (typeof points)[number]
 
@@ -11,6 +11,8 @@ export interface Tally {
   kills: number
   readonly killsAt: Map<string, number>
   zombies: number
+  /** Steps of a worker's clock. */
+  clocks: number
   /** Workers that ended by themselves: no services to be found, or a bug. */
   ended: number
   recoveries: number
@@ -27,6 +29,7 @@ export const newTally = (): Tally => ({
   kills: 0,
   killsAt: new Map(),
   zombies: 0,
+  clocks: 0,
   ended: 0,
   recoveries: 0,
   reprocessed: 0,
@@ -41,8 +44,8 @@ const add = (counts: Map<string, number>, name: string): void => void counts.set
 export interface FleetOptions {
   readonly size: number
   readonly order: Omit<WorkerOrder, 'routes'>
-  /** Ports of the services that the links lead to. */
-  readonly ports: readonly number[]
+  /** Of each worker: the ports that it is told, and where its links to them lead. */
+  readonly links: (index: number) => readonly { readonly port: number; readonly target: number }[]
   readonly tally: Tally
   readonly say: (text: string) => void
 }
@@ -52,6 +55,8 @@ export class Worker {
   readonly owns = new Set<string>()
   process: ChildProcess | null = null
   asleep = false
+  /** What its clock is ahead of the true time, in ms. */
+  clockMs = 0
   #gone: Promise<void> = Promise.resolve()
 
   constructor(links: readonly Proxy[]) {
@@ -83,11 +88,10 @@ export class Fleet {
   }
 
   async start(): Promise<void> {
-    const { size, ports } = this.#options
+    const { size } = this.#options
     for (let index = 0; index < size; index++) {
-      const links = ports.map((port) => new Proxy(port))
-      const listening = await Promise.all(links.map((link) => link.listen()))
-      this.#routes.push(Object.fromEntries(ports.map((port, link) => [String(port), listening[link]])))
+      const { links, routes } = await openLinks(this.#options.links(index))
+      this.#routes.push(routes)
       this.workers.push(new Worker(links))
       this.#spawn(index)
     }
@@ -95,7 +99,8 @@ export class Fleet {
 
   #spawn(index: number, kill?: WorkerOrder['kill']): void {
     const worker = this.workers[index]
-    const order: WorkerOrder = { ...this.#options.order, routes: this.#routes[index], kill }
+    const { clockMs } = worker
+    const order: WorkerOrder = { ...this.#options.order, routes: this.#routes[index], kill, clockMs }
     const child = fork(join(import.meta.dirname, 'worker.ts'), [JSON.stringify(order)], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
@@ -184,7 +189,7 @@ export class Fleet {
       else await this.kill(index)
       return died
     }
-    child.send({ point, count })
+    child.send({ kill: { point, count } })
     const died = await hit
     if (died) this.#counted(index, point)
     else await this.kill(index)
@@ -209,6 +214,14 @@ export class Fleet {
     worker.process?.kill('SIGCONT')
     worker.asleep = false
     this.#options.tally.zombies++
+  }
+
+  /** The clock of a worker steps, and stays so when it is started again. */
+  step(index: number, clockMs: number): void {
+    const worker = this.workers[index]
+    worker.clockMs = clockMs
+    if (worker.process?.connected === true) worker.process.send({ clockMs })
+    this.#options.tally.clocks++
   }
 
   /** Resolves with the next commit of anybody, or false after `ms`. */

@@ -52,6 +52,8 @@ export interface WorkerOrder {
   readonly replicationFactor: number
   readonly batchRows: number
   readonly deltaEntries: number
+  /** What its clock is ahead of the true time, in ms; 0 when nothing is said. */
+  readonly clockMs?: number
   /** A named point, and how many times it is passed before the worker kills itself there. */
   readonly kill?: { readonly point: string; readonly count: number }
   /** The negative control: outputs and position are committed one after the other. */
@@ -71,6 +73,9 @@ export const points = [
   'delta',
   'applied',
 ] as const
+
+/** What a worker process is told while it runs. */
+export type WorkerTold = Pick<WorkerOrder, 'kill' | 'clockMs'>
 
 /** What a worker process says to who started it. */
 export type WorkerWord =

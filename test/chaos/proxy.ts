@@ -11,8 +11,20 @@ import { createServer, connect, type Server, type Socket } from 'node:net'
 export const modes = ['slow', 'slow-replies', 'frozen', 'no-replies', 'no-requests', 'reset'] as const
 export type Mode = 'open' | (typeof modes)[number]
 
+/** One proxy per link; `routes` says by which port of ours a process comes to the port that it is told. */
+export async function openLinks(
+  links: readonly { readonly port: number; readonly target: number }[],
+): Promise<{ readonly links: readonly Proxy[]; readonly routes: Readonly<Record<string, number>> }> {
+  const proxies = links.map(({ target }) => new Proxy(target))
+  const listening = await Promise.all(proxies.map((proxy) => proxy.listen()))
+  return { links: proxies, routes: Object.fromEntries(links.map(({ port }, link) => [String(port), listening[link]])) }
+}
+
+/** Of an endpoint, whatever comes before it. */
+export const portOf = (endpoint: string): number => Number(endpoint.split(':').at(-1)!.split('/')[0])
+
 export class Proxy {
-  readonly #target: number
+  #target: number
   readonly #server: Server
   readonly #pairs = new Set<{ client: Socket; server: Socket }>()
   #mode: Mode = 'open'
@@ -36,6 +48,12 @@ export class Proxy {
     this.#delayMs = delayMs
     // Connections whose bytes were lost do not come back to life with a hole in them.
     if (mode === 'reset' || (mode === 'open' && lost)) this.#cut()
+  }
+
+  /** Leads elsewhere from now on; who was connected is cut off. */
+  point(target: number): void {
+    this.#target = target
+    this.#cut()
   }
 
   async close(): Promise<void> {

@@ -15,12 +15,13 @@ import { client, follow } from './foreign.ts'
 import { input, type Message } from './input.ts'
 import { makeLine, specs } from './line.ts'
 import { schedule, type Plan, type ServiceFault, type WorkerFault } from './plan.ts'
-import { modes } from './proxy.ts'
+import { modes, portOf } from './proxy.ts'
 import { outputTopics, Reader } from './reader.ts'
 import { differences, reference } from './reference.ts'
 import { SinkProcess } from './sink-process.ts'
 import type { Counts } from './statement.ts'
-import { killBroker, RedisUnderFire } from './stores.ts'
+import { strikeBroker } from './stores.ts'
+import { strikeTables, type TableFault } from './tables.ts'
 import type { Services } from './world.ts'
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -33,11 +34,13 @@ const OWNER_MS = 30_000
 const ASLEEP_MS = 7_000
 /** Not a claim about speed: the end of a round that does not come to its end. */
 const SETTLE_MS = 400_000
+const DAY_MS = 86_400_000
 
 /** Between outputs and position of the faulty workers: every kill there leaves copies. */
 const negative: ReturnType<typeof schedule> = {
   workers: Array.from({ length: 3 }, () => ({ what: 'point', point: 'between' })),
   services: [],
+  tables: [],
 }
 
 export interface RoundOptions {
@@ -58,15 +61,31 @@ export class Round {
   readonly #prefix: string
   readonly #brokers: string[]
   readonly #reader = new Reader()
+  readonly #database: string
   readonly #directory = mkdtempSync(join(tmpdir(), 'sluice-chaos-'))
   readonly #began = performance.now()
   #done = 0
   #faults = 1
+  readonly #fleet: Fleet
+  readonly #sink: SinkProcess
 
   constructor(options: RoundOptions) {
     this.#options = options
     this.#prefix = `chaos-${options.seed}-${options.round}`
+    this.#database = this.#prefix.replaceAll('-', '_')
     this.#brokers = options.services.kafka.endpoint.split(',')
+    this.#fleet = this.#newFleet()
+    this.#sink = new SinkProcess(
+      {
+        brokers: this.#brokers,
+        redis: options.services.redis.endpoint,
+        prefix: this.#prefix,
+        clickhouse: options.services.clickhouse.endpoint,
+        database: this.#database,
+        directory: this.#directory,
+      },
+      options.say,
+    )
   }
 
   async run(): Promise<void> {
@@ -78,17 +97,7 @@ export class Round {
       topicPrefix: `${this.#prefix}.`,
       replicationFactor: 3,
     })
-    const fleet = this.#fleet()
-    const sink = new SinkProcess(
-      {
-        brokers: this.#brokers,
-        redis: services.redis.endpoint,
-        prefix: this.#prefix,
-        clickhouse: services.clickhouse.endpoint,
-        directory: this.#directory,
-      },
-      say,
-    )
+    const [fleet, sink] = [this.#fleet, this.#sink]
     try {
       await makeLine(backend)
       const names = new Map(outputTopics.map(({ name }) => [`${this.#prefix}.${name}`, name]))
@@ -96,12 +105,12 @@ export class Round {
       const following = await follow(kafka, `${this.#prefix}-reader`, [...names.keys()], (record) =>
         this.#reader.take(names.get(record.topic)!, record),
       )
-      if (control !== true) sink.start()
+      if (control !== true) await sink.start()
       await fleet.start()
-      await this.#storm(fleet)
+      await this.#storm()
       fleet.open()
       say(`round ${this.#options.round}: all faults done, ${this.#done}; waiting for the end of the log`)
-      await this.#settle(backend, fleet)
+      await this.#settle(backend)
       const digests = await committedDigests(backend.log)
       await this.#readAll(digests)
       await following.stop()
@@ -126,15 +135,15 @@ export class Round {
       await admin.disconnect()
     } finally {
       await fleet.stop()
-      sink.stop()
+      await sink.stop()
       await backend.close().catch(() => undefined)
       rmSync(this.#directory, { recursive: true, force: true })
     }
   }
 
-  #fleet(): Fleet {
+  #newFleet(): Fleet {
     const { services, plan, tally, say, control } = this.#options
-    const port = (endpoint: string): number => Number(endpoint.split(':').at(-1)!.split('/')[0])
+    const brokers = this.#brokers.map(portOf)
     return new Fleet({
       size: plan.workers,
       order: {
@@ -145,22 +154,26 @@ export class Round {
         atLeastOnce: control,
         ...plan.order,
       },
-      ports: [...this.#brokers, services.redis.endpoint].map(port),
+      links: (index) => [
+        ...brokers.map((port) => ({ port, target: port })),
+        { port: services.redis.ports[0], target: services.redis.ports[index % 2] },
+      ],
       tally,
       say,
     })
   }
 
   /** Input, worker faults, service faults and network windows, side by side. */
-  async #storm(fleet: Fleet): Promise<void> {
+  async #storm(): Promise<void> {
     const { plan, random, round } = this.#options
-    const { workers, services } = this.#options.control === true ? negative : schedule(plan, random, round)
+    const { workers, services, tables } =
+      this.#options.control === true ? negative : schedule(plan, random, round, this.#options.tally.killsAt)
     this.#faults = Math.max(1, workers.length + services.length)
     const sending = this.#send()
-    if (workers.length + services.length > 0) await fleet.progress(120_000)
+    if (workers.length + services.length > 0) await this.#fleet.progress(120_000)
     let over = false
-    const lanes = [this.#workerFaults(fleet, workers), this.#serviceFaults(fleet, services)]
-    const windows = this.#windows(fleet, () => over)
+    const lanes = [this.#workerFaults(workers), this.#serviceFaults(services), this.#tableFaults(tables)]
+    const windows = this.#windows(() => over)
     await Promise.all(lanes)
     over = true
     await windows
@@ -202,17 +215,19 @@ export class Round {
     await producer.disconnect()
   }
 
-  async #workerFaults(fleet: Fleet, faults: readonly WorkerFault[]): Promise<void> {
+  async #workerFaults(faults: readonly WorkerFault[]): Promise<void> {
     const { random, say } = this.#options
+    const fleet = this.#fleet
     for (const fault of faults) {
-      const index = await this.#victim(fleet)
+      const index = await this.#victim()
       say(`${this.#time()} worker ${index}: ${fault.what === 'point' ? fault.point : fault.what}`)
       if (fault.what === 'zombie') await fleet.zombie(index, ASLEEP_MS)
+      else if (fault.what === 'clock') fleet.step(index, random.chance(0.5) ? DAY_MS : -DAY_MS)
       else if (fault.what === 'point') {
         let died = await fleet.killAt(index, fault.point, 1 + random.below(3), POINT_MS)
         // A worker may have nothing to do just then; another one perhaps has.
         for (let tries = 1; tries < POINT_TRIES && !died; tries++) {
-          died = await fleet.killAt(await this.#victim(fleet), fault.point, 1, POINT_MS)
+          died = await fleet.killAt(await this.#victim(), fault.point, 1, POINT_MS)
         }
       } else {
         await sleep(50 + random.below(1_950))
@@ -224,8 +239,9 @@ export class Round {
   }
 
   /** A worker that has something to lose; after a while any. */
-  async #victim(fleet: Fleet): Promise<number> {
+  async #victim(): Promise<number> {
     const { random } = this.#options
+    const fleet = this.#fleet
     const until = performance.now() + OWNER_MS
     for (;;) {
       const owners = fleet.workers.flatMap(({ owns, asleep }, index) => (owns.size > 0 && !asleep ? [index] : []))
@@ -235,23 +251,41 @@ export class Round {
     }
   }
 
-  async #serviceFaults(fleet: Fleet, faults: readonly ServiceFault[]): Promise<void> {
+  async #serviceFaults(faults: readonly ServiceFault[]): Promise<void> {
     const { random, services, counts, say } = this.#options
-    const redis = new RedisUnderFire(services.redis)
-    await redis.backup()
+    const { redis } = services
+    redis.forget()
+    if (faults.length > 0) await redis.backup()
     for (const fault of faults) {
       await sleep(200 + random.below(2_000))
-      say(`${this.#time()} ${'redis' in fault ? `Redis: ${fault.redis}` : `broker ${fault.broker + 1}`}`)
+      say(
+        `${this.#time()} ${'redis' in fault ? `Redis: ${fault.redis}` : `broker ${fault.broker + 1}: ${fault.fault}`}`,
+      )
       if ('redis' in fault) {
         await redis.fault(fault.redis, random)
         counts.redisLosses++
       } else {
-        await killBroker(services.kafka, fault.broker, random.below(4_000), 90_000)
+        const { broker: index, fault: kind } = fault
+        await strikeBroker(services.kafka, { fault: kind, index, downMs: random.below(4_000) }, 90_000)
         counts.brokerRestarts++
       }
       this.#done++
-      if (!(await fleet.progress(60_000))) say(`no commit for 60 s after ${JSON.stringify(fault)}`)
+      if (!(await this.#fleet.progress(60_000))) say(`no commit for 60 s after ${JSON.stringify(fault)}`)
       if (random.chance(0.3)) await redis.backup().catch(() => undefined)
+    }
+  }
+
+  async #tableFaults(faults: readonly TableFault[]): Promise<void> {
+    const { random, services, counts, say } = this.#options
+    const tables = { server: services.clickhouse, database: this.#database, sink: this.#sink }
+    for (const fault of faults) {
+      // Spread over the round: there is something to insert all the time.
+      while (this.#done < (this.#faults * ((counts.tableFaults % faults.length) + 1)) / (faults.length + 1))
+        await sleep(100)
+      await sleep(random.below(2_000))
+      say(`${this.#time()} tables: ${fault}`)
+      while (!(await strikeTables(tables, fault, random))) await sleep(500)
+      counts.tableFaults++
     }
   }
 
@@ -260,11 +294,12 @@ export class Round {
     return `  ${((performance.now() - this.#began) / 1000).toFixed(1)} s`
   }
 
-  async #windows(fleet: Fleet, over: () => boolean): Promise<void> {
+  async #windows(over: () => boolean): Promise<void> {
     const { plan, random, counts } = this.#options
     const [least, most] = plan.windowMs
+    const linked = [...this.#fleet.workers, this.#sink]
     for (let window = 0; window < plan.windows; window++) {
-      const { links } = fleet.workers[random.below(fleet.workers.length)]
+      const { links } = linked[random.below(linked.length)]
       const link = links[random.below(links.length)]
       link.set(modes[random.below(modes.length)], 50 + random.below(1_500))
       await sleep(least + random.below(most - least))
@@ -275,7 +310,7 @@ export class Round {
   }
 
   /** Until every task has committed all of its input and its state stands for all of it. */
-  async #settle(backend: DistributedBackend, fleet: Fleet): Promise<void> {
+  async #settle(backend: DistributedBackend): Promise<void> {
     const { say, tally } = this.#options
     const until = performance.now() + SETTLE_MS
     const behind = async (): Promise<string | null> => {
@@ -293,7 +328,7 @@ export class Round {
       if (where === null) return
       if (tally.halts.length > 0 || performance.now() > until) throw new Error(`it does not come to its end: ${where}`)
       if (performance.now() - told > 20_000) {
-        say(`  ${where}, ${fleet.commits} commits so far`)
+        say(`  ${where}, ${this.#fleet.commits} commits so far`)
         told = performance.now()
       }
       await sleep(200)

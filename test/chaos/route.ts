@@ -24,12 +24,13 @@ export function route(routes: Readonly<Record<string, number>>, reached: (point:
   const proxied = new WeakSet<Socket>()
   prototype.connect = function (this: Socket, ...args) {
     // Node normalizes the arguments into an array with the options first before it comes here a second time.
-    const first = Array.isArray(args[0]) ? (args[0] as unknown[])[0] : args[0]
-    if (typeof first === 'object' && first !== null) {
-      const target = first as { port?: number | string }
+    const list = Array.isArray(args[0]) ? (args[0] as unknown[]) : args
+    if (typeof list[0] === 'object' && list[0] !== null) {
+      const target = list[0] as { port?: number | string }
       const port = routes[String(target.port)]
       if (port !== undefined) {
-        target.port = port
+        // A copy: who made it (an agent of HTTP) finds its connections again by what it asked for.
+        list[0] = { ...target, port }
         proxied.add(this)
       }
     }

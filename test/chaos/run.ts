@@ -1,6 +1,6 @@
 /**
  * The fault run: `npm run chaos` (the long form), `npm run chaos -- --short`; beside it the kill loop of a broker
- * (`-- --brokers`) and the measurement of takeovers (`-- --takeover`). Real Kafka, Redis, ClickHouse and workers,
+ * (`-- --brokers`) and what takeovers (`-- --takeover`) and rebalances (`-- --rebalance`) cost in time. Real Kafka, Redis, ClickHouse and workers,
  * killed and cut off by a schedule drawn from a seed (printed; `--seed N` repeats it); bounded in rounds, not in luck.
  * The last line says what was counted; exit code 1 when anything was wrong or less was done than the plan asks for.
  */
@@ -12,6 +12,7 @@ import { newTally } from './fleet.ts'
 import { control, long, short, type Plan } from './plan.ts'
 import { Round } from './round.ts'
 import { newCounts, shortfalls, statement, wrongs } from './statement.ts'
+import { rebalance } from './rebalance.ts'
 import { takeover } from './takeover.ts'
 import { startServices, type Services } from './world.ts'
 
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     brokers: { type: 'boolean' },
     kills: { type: 'string' },
     takeover: { type: 'boolean' },
+    rebalance: { type: 'boolean' },
     keys: { type: 'string' },
   },
 })
@@ -71,13 +73,14 @@ async function main(): Promise<number> {
   const wrong = wrongs(counts, tally)
   for (const text of wrong) say(`WRONG: ${text}`)
   for (const text of missing) say(`TOO LITTLE: ${text}`)
-  const { recoveries, reprocessed, refused, ended } = tally
+  const { recoveries, reprocessed, refused, ended, clocks } = tally
   say(
     `kills by point: ${JSON.stringify(Object.fromEntries(tally.killsAt))}; errors met: ${JSON.stringify(Object.fromEntries(tally.failures))}`,
   )
   say(
     `${recoveries} recoveries, ${reprocessed} rows processed again with outputs suppressed, ` +
-      `${refused} reads and deltas refused, ${ended} workers ended by themselves; ${Math.round((performance.now() - began) / 1000)} s`,
+      `${refused} reads and deltas refused, ${ended} workers ended by themselves, ${clocks} steps of a clock, ` +
+      `${counts.tableFaults} faults of ClickHouse and the sink; ${Math.round((performance.now() - began) / 1000)} s`,
   )
   if (blind) say('WRONG: the negative control was not reported')
   const digest = createHash('sha256').update(counts.digests.join('\n')).digest('hex').slice(0, 32)
@@ -88,6 +91,8 @@ async function main(): Promise<number> {
 let code = 0
 if (values.takeover === true) {
   for (const keys of (values.keys ?? '10000,1000000').split(',')) await takeover(Number(keys), say)
+} else if (values.rebalance === true) {
+  await rebalance(say)
 } else {
   code = values.brokers === true ? await brokers(Number(values.kills ?? 10), say) : await main()
 }

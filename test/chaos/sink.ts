@@ -2,6 +2,7 @@
 import { openDistributed } from '../../streams/distributed/index.ts'
 import { openWarehouse } from '../../sink/open.ts'
 import { settings } from './line.ts'
+import { route } from './route.ts'
 
 /** What it is told on its command line, as JSON. */
 export interface SinkOrder {
@@ -9,7 +10,10 @@ export interface SinkOrder {
   readonly redis: string
   readonly prefix: string
   readonly clickhouse: string
+  readonly database: string
   readonly directory: string
+  /** Ports of services by the ports that lead to them. */
+  readonly routes: Readonly<Record<string, number>>
 }
 
 /** What it says at the end. */
@@ -26,6 +30,7 @@ export interface SinkWord {
 }
 
 const order = JSON.parse(process.argv[2]) as SinkOrder
+route(order.routes, () => undefined)
 const backend = await openDistributed({
   brokers: order.brokers,
   redis: order.redis,
@@ -36,18 +41,15 @@ const backend = await openDistributed({
 const warehouse = await openWarehouse({
   directory: order.directory,
   url: order.clickhouse,
-  database: order.prefix.replaceAll('-', '_'),
+  database: order.database,
   writable: true,
   maxRows: settings.insertBlockRows,
+  // As the command does: who started it starts it again.
+  onHalt: fail,
 })
-let sink = await warehouse.sink(backend.log)
+const sink = await warehouse.sink(backend.log)
 
 async function end(): Promise<void> {
-  // A broker that was away may have halted it: one more, as a supervisor would start it.
-  if (sink.failure !== null) {
-    await sink.stop().catch(() => undefined)
-    sink = await warehouse.sink(backend.log)
-  }
   const open = await sink.flush()
   const { ok, tables, findings } = await sink.audit()
   const sum = (of: 'rows' | 'unique' | 'expected'): number => tables.reduce((total, table) => total + table[of], 0)
@@ -66,14 +68,11 @@ async function end(): Promise<void> {
   await backend.close()
 }
 
-process.on('message', () => {
-  void end().then(
-    () => process.exit(0),
-    (error: unknown) => {
-      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-      process.exit(1)
-    },
-  )
-})
+function fail(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  process.exit(1)
+}
+
+process.on('message', () => void end().then(() => process.exit(0), fail))
 process.on('disconnect', () => process.exit(0))
 process.send?.('ready')

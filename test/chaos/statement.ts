@@ -8,6 +8,7 @@ export interface Counts {
   runs: number
   redisLosses: number
   brokerRestarts: number
+  tableFaults: number
   windows: number
   events: number
   lost: number
@@ -27,6 +28,7 @@ export const newCounts = (): Counts => ({
   runs: 0,
   redisLosses: 0,
   brokerRestarts: 0,
+  tableFaults: 0,
   windows: 0,
   events: 0,
   lost: 0,
@@ -83,8 +85,10 @@ export function shortfalls({ least }: Plan, counts: Counts, tally: Tally): strin
     kills: tally.kills,
     perPoint: Math.min(...points.map((point) => tally.killsAt.get(point) ?? 0)),
     zombies: tally.zombies,
+    clocks: tally.clocks,
     redis: counts.redisLosses,
     brokers: counts.brokerRestarts,
+    tables: counts.tableFaults,
     windows: counts.windows,
     events: counts.events,
   }

@@ -1,4 +1,8 @@
-/** What befalls the services: Redis killed, its file cut, emptied, an old image restored; brokers killed one by one. */
+/**
+ * What befalls the stores of a line: Redis killed, its file cut, emptied, an old image restored, silent, its disk full, and
+ * its spare promoted while it still takes writes; brokers killed one by one, or their disks full.
+ */
+import { execFileSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -14,10 +18,14 @@ import { Redis } from 'ioredis'
 import type { Random } from '../../intake/random.ts'
 import type { Kafka } from '../services/kafka.ts'
 import type { RedisService } from '../services/redis.ts'
+import type { Server } from '../services/server.ts'
 import { client } from './foreign.ts'
+import { portOf, Proxy } from './proxy.ts'
 
-export const redisFaults = ['kill', 'truncate', 'empty', 'restore'] as const
+export const redisFaults = ['kill', 'truncate', 'empty', 'restore', 'silent', 'full', 'split'] as const
 export type RedisFault = (typeof redisFaults)[number]
+export const brokerFaults = ['kill', 'full'] as const
+export type BrokerFault = (typeof brokerFaults)[number]
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -32,22 +40,44 @@ async function command(endpoint: string, ...words: string[]): Promise<unknown> {
   }
 }
 
-/** Redis under faults; `image` is a copy of an earlier state, taken as backups are. */
+/**
+ * Redis under faults: one that is in use, and a spare that becomes its replica when it is to take over. Everybody comes to
+ * it by one of two doors, so that a fail-over can reach some before it reaches the others.
+ */
 export class RedisUnderFire {
-  readonly #redis: RedisService
+  #used: RedisService
+  #spare: RedisService
+  readonly #doors: readonly [Proxy, Proxy]
+  #ports: readonly number[] = []
+  /** A copy of an earlier state, taken as backups are. */
   readonly #image: string
   #taken = false
 
-  constructor(redis: RedisService) {
-    this.#redis = redis
-    this.#image = join(redis.directory!, 'backup.rdb')
+  constructor(used: RedisService, spare: RedisService) {
+    this.#used = used
+    this.#spare = spare
+    const port = portOf(used.endpoint)
+    this.#doors = [new Proxy(port), new Proxy(port)]
+    this.#image = join(used.directory!, 'backup.rdb')
   }
 
-  /** A backup: a consistent cut of all tasks. */
-  async backup(): Promise<void> {
-    await command(this.#redis.endpoint, 'SAVE')
-    copyFileSync(join(this.#redis.directory!, 'dump.rdb'), this.#image)
-    this.#taken = true
+  async open(): Promise<void> {
+    this.#ports = await Promise.all(this.#doors.map((door) => door.listen()))
+  }
+
+  /** Of the first door. */
+  get endpoint(): string {
+    return `redis://127.0.0.1:${this.#ports[0]}`
+  }
+
+  /** Of both doors. */
+  get ports(): readonly number[] {
+    return this.#ports
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#doors.map((door) => door.close()))
+    await Promise.all([this.#used.stop(), this.#spare.stop()])
   }
 
   /** A new round has nothing to do with the state of the one before. */
@@ -55,22 +85,56 @@ export class RedisUnderFire {
     this.#taken = false
   }
 
+  /** A backup: a consistent cut of all tasks. */
+  async backup(): Promise<void> {
+    await command(this.#used.endpoint, 'SAVE')
+    copyFileSync(join(this.#used.directory!, 'dump.rdb'), this.#image)
+    this.#taken = true
+  }
+
   async fault(fault: RedisFault, random: Random): Promise<void> {
-    const server = this.#redis.server!
-    if (fault === 'empty') {
-      await command(this.#redis.endpoint, 'FLUSHALL')
-      return
+    const server = this.#used.server!
+    switch (fault) {
+      case 'empty':
+        await command(this.#used.endpoint, 'FLUSHALL')
+        return
+      case 'silent':
+        return silent(server, 500 + random.below(7_000))
+      case 'full':
+        return full(server, 1_000 + random.below(5_000))
+      case 'split':
+        return this.#split(random)
+      default:
+        if (fault === 'restore' && !this.#taken) await this.backup()
+        await server.kill()
+        if (fault === 'truncate') this.#truncate(random)
+        if (fault === 'restore') this.#restore()
+        await server.restart()
     }
-    if (fault === 'restore' && !this.#taken) await this.backup()
-    await server.kill()
-    if (fault === 'truncate') this.#truncate(random)
-    if (fault === 'restore') this.#restore()
-    await server.restart()
+  }
+
+  /**
+   * A fail-over as it goes wrong: the replica is promoted without the newest writes, some workers go on with the old
+   * primary for a while, then all are with the new one, and what the old one took in between is gone.
+   */
+  async #split(random: Random): Promise<void> {
+    const port = portOf(this.#spare.endpoint)
+    await command(this.#spare.endpoint, 'REPLICAOF', '127.0.0.1', String(portOf(this.#used.endpoint)))
+    const until = performance.now() + 30_000
+    for (let synced = false; !synced && performance.now() < until; await sleep(100)) {
+      synced = String(await command(this.#spare.endpoint, 'INFO', 'replication')).includes('master_link_status:up')
+    }
+    await command(this.#spare.endpoint, 'REPLICAOF', 'NO', 'ONE')
+    await sleep(random.below(2_000))
+    this.#doors[1].point(port)
+    await sleep(500 + random.below(3_000))
+    this.#doors[0].point(port)
+    ;[this.#used, this.#spare] = [this.#spare, this.#used]
   }
 
   /** Cuts the end of the newest increment: what a power loss leaves. */
   #truncate(random: Random): void {
-    const files = join(this.#redis.directory!, 'appendonlydir')
+    const files = join(this.#used.directory!, 'appendonlydir')
     const newest = readdirSync(files)
       .filter((name) => name.endsWith('.incr.aof'))
       .sort((a, b) => Number(a.split('.').at(-3)) - Number(b.split('.').at(-3)))
@@ -83,7 +147,7 @@ export class RedisUnderFire {
 
   /** The server comes back with the backup and nothing after it. */
   #restore(): void {
-    const files = join(this.#redis.directory!, 'appendonlydir')
+    const files = join(this.#used.directory!, 'appendonlydir')
     if (existsSync(files)) rmSync(files, { recursive: true })
     mkdirSync(files)
     copyFileSync(this.#image, join(files, 'appendonly.aof.1.base.rdb'))
@@ -95,11 +159,43 @@ export class RedisUnderFire {
   }
 }
 
-/** Kills a broker and brings it back; resolves when every partition has all its replicas again, or after `patienceMs`. */
-export async function killBroker(kafka: Kafka, index: number, downMs: number, patienceMs: number): Promise<void> {
+/** Connected, and says nothing: as behind a long script, or in a machine that stands still. */
+async function silent(server: Server, ms: number): Promise<void> {
+  server.signal('SIGSTOP')
+  await sleep(ms)
+  server.signal('SIGCONT')
+}
+
+/** No file of it may grow past a few bytes for a while: every write to its disk fails, as on a full one. */
+async function full(server: Server, ms: number): Promise<void> {
+  limit(server, '1')
+  await sleep(ms)
+  limit(server, 'unlimited')
+}
+
+/** The soft limit only, which may be lifted again. Nothing happens when it has ended over it. */
+function limit({ pid }: Server, bytes: string): void {
+  if (pid === null) return
+  try {
+    execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`], { encoding: 'utf8', stdio: 'pipe' })
+  } catch (error) {
+    if (!String(error).includes('No such process')) throw error
+  }
+}
+
+/**
+ * Kills a broker, or lets its disk be full, which it ends by itself over; and brings it back. Resolves when every partition
+ * has all its replicas again, or after `patienceMs`.
+ */
+export async function strikeBroker(
+  kafka: Kafka,
+  { fault, index, downMs }: { fault: BrokerFault; index: number; downMs: number },
+  patienceMs: number,
+): Promise<void> {
   const node = kafka.nodes[index]
+  if (fault === 'full') await full(node, 3_000 + downMs)
   await node.kill()
-  await sleep(downMs)
+  if (fault === 'kill') await sleep(downMs)
   await node.restart()
   const admin = client(kafka.endpoint.split(',')).admin()
   await admin.connect()

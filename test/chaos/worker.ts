@@ -7,12 +7,17 @@ import { openDistributed } from '../../streams/distributed/index.ts'
 import { CodedError } from '../../streams/errors.ts'
 import type { TaskObserver } from '../../streams/observer.ts'
 import { Worker } from '../../streams/worker.ts'
-import { hashKey, markOf, settings, specs, type WorkerOrder, type WorkerWord } from './line.ts'
+import { hashKey, markOf, settings, specs, type WorkerOrder, type WorkerTold, type WorkerWord } from './line.ts'
 import { route } from './route.ts'
 
 const order = JSON.parse(process.argv[2]) as WorkerOrder
 let armed = order.kill ?? null
 let left = armed?.count ?? 0
+
+/** A wrong clock of the machine: nothing that a task says may hang on it. */
+let aheadMs = order.clockMs ?? 0
+const { now } = Date
+Date.now = () => now() + aheadMs
 
 const say = (word: WorkerWord): void => void process.send?.(word)
 
@@ -20,11 +25,14 @@ function reached(point: string): void {
   if (armed?.point === point && --left <= 0) process.kill(process.pid, 'SIGKILL')
 }
 
-process.on('message', (kill: NonNullable<WorkerOrder['kill']>) => {
+process.on('message', ({ kill, clockMs }: WorkerTold) => {
+  aheadMs = clockMs ?? aheadMs
+  if (kill === undefined) return
   armed = kill
   left = kill.count
 })
 process.on('disconnect', () => process.exit(0))
+process.on('SIGTERM', () => void worker.stop().then(() => process.exit(0)))
 route(order.routes, reached)
 
 const observer: TaskObserver = {

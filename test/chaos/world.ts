@@ -1,13 +1,13 @@
-/** The services of a run: three brokers, Redis and ClickHouse, real processes of this machine. */
+/** The services of a run: three brokers, Redis with a spare, and ClickHouse, real processes of this machine. */
 import { kafka, type Kafka } from '../services/kafka.ts'
-import { redis, type RedisService } from '../services/redis.ts'
-import { clickhouse } from '../services/clickhouse.ts'
-import type { Service } from '../services/service.ts'
+import { redis } from '../services/redis.ts'
+import { clickhouse, type ClickHouseService } from '../services/clickhouse.ts'
+import { RedisUnderFire } from './stores.ts'
 
 export interface Services {
   readonly kafka: Kafka
-  readonly redis: RedisService
-  readonly clickhouse: Service
+  readonly redis: RedisUnderFire
+  readonly clickhouse: ClickHouseService
   stop(): Promise<void>
 }
 
@@ -23,18 +23,22 @@ const properties = {
 
 /** Starts them side by side; the reasons when one is missing. */
 export async function startServices(): Promise<Services | { readonly missing: string }> {
-  const [broker, store, tables] = await Promise.all([
+  const settings = ['--save', '', '--repl-diskless-sync-delay', '0']
+  const [broker, store, spare, tables] = await Promise.all([
     kafka({ brokers: 3, properties, heap: '320m' }),
-    redis({ own: true, settings: ['--save', ''] }),
-    clickhouse(),
+    redis({ own: true, settings }),
+    redis({ own: true, settings }),
+    clickhouse({ own: true }),
   ])
-  const all = [broker, store, tables]
-  const stop = async (): Promise<void> => {
+  const all = [broker, store, spare, tables]
+  if ('missing' in broker || 'missing' in store || 'missing' in spare || 'missing' in tables) {
     for (const service of all) if (!('missing' in service)) await service.stop()
-  }
-  if ('missing' in broker || 'missing' in store || 'missing' in tables) {
-    await stop()
     return { missing: all.flatMap((service) => ('missing' in service ? [service.missing] : [])).join('; ') }
   }
-  return { kafka: broker, redis: store, clickhouse: tables, stop }
+  const underFire = new RedisUnderFire(store, spare)
+  await underFire.open()
+  const end = async (): Promise<void> => {
+    await Promise.all([broker.stop(), underFire.stop(), tables.stop()])
+  }
+  return { kafka: broker, redis: underFire, clickhouse: tables, stop: end }
 }

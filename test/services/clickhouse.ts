@@ -8,14 +8,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startClickHouse } from '../../sink/server.ts'
 import { container } from './containers.ts'
-import { find, type Found, type Service } from './service.ts'
+import { find, type Missing, type Service } from './service.ts'
+
+export interface ClickHouseService extends Service {
+  /** Of the server, when it is ours; killed, it is started again at once, on the same data and port. */
+  readonly pid: () => number | null
+}
 
 /** What the composed server is set to, too: sums are added up exactly. */
 const profile = join(import.meta.dirname, '..', '..', 'ops', 'compose', 'clickhouse-profile.xml')
 
 /** A server for this process, or why there is none. `endpoint` is an HTTP URL with user and password. */
-export function clickhouse(): Promise<Found> {
-  return find('clickhouse', { container: inContainer, process: processOf })
+export async function clickhouse(options: { readonly own?: boolean } = {}): Promise<ClickHouseService | Missing> {
+  let pid: ClickHouseService['pid'] = () => null
+  const found = await find('clickhouse', {
+    own: options.own,
+    container: inContainer,
+    process: () => processOf((ofServer) => (pid = ofServer)),
+  })
+  return 'missing' in found ? found : { ...found, pid }
 }
 
 function inContainer(): Promise<Service> {
@@ -34,11 +45,12 @@ function inContainer(): Promise<Service> {
   })
 }
 
-async function processOf(): Promise<Service> {
+async function processOf(begun: (pid: ClickHouseService['pid']) => void): Promise<Service> {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-clickhouse-'))
   const remove = (): void => rmSync(directory, { recursive: true, force: true })
   try {
     const server = await startClickHouse({ directory })
+    begun(() => server.pid)
     const { user, password } = server.admin
     const endpoint = server.endpoint().url.replace('://', `://${user}:${password}@`)
     const stop = async (): Promise<void> => {

@@ -25,10 +25,12 @@ const ASK_MS = 100
 const STOP_MS = 30_000
 
 /**
+ * A limit of file sizes, which a test sets, is a failing write as on a full disk, and not the end of the process.
  * A shell holds the server and tells its process id. Its third descriptor is a pipe from us, on which nothing is ever
  * said: when it closes, we are gone, and server and directory go too.
  */
 const holder = `
+trap '' XFSZ
 directory=$1 log=$2; shift 2
 "$@" >>"$log" 2>&1 </dev/null 3<&- &
 server=$!

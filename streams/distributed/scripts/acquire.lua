@@ -1,6 +1,9 @@
 -- Takes over a task's state: raises the owner's epoch, so that an earlier owner's apply answers 'fenced'.
 -- Input:  KEYS[1] header; ARGV[1] id of a new incarnation, used when the task has none
--- Output: incarnation, epoch, position, metadata; position and metadata are nil when the task has no state yet
+-- Output: incarnation, epoch, position, metadata; position and metadata are nil when the task has no state yet, position
+--         also when what is there is not whole (apply.lua)
 redis.call('HSETNX', KEYS[1], 'incarnation', ARGV[1])
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-return redis.call('HMGET', KEYS[1], 'incarnation', 'epoch', 'position', 'metadata')
+local found = redis.call('HMGET', KEYS[1], 'incarnation', 'epoch', 'position', 'metadata', 'begun', 'whole')
+if found[5] ~= found[6] then found[3] = false end
+return { found[1], found[2], found[3], found[4] }
