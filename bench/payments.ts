@@ -18,6 +18,7 @@ import { spawnWorker, type Contender, type RunContext } from './peers/contender.
 import { runOnce, type RunResult } from './peers/run.ts'
 import type { BenchServices } from './peers/services.ts'
 import { tasksOf, topicPrefixOf, topicsOf, type WorkerRun } from './peers/worker.ts'
+import { storeRates, type StoreRate } from './store-rate.ts'
 import { defaultTraffic, prepareTraffic, type Traffic } from './traffic.ts'
 import { differences, WrittenReader } from './written.ts'
 
@@ -48,11 +49,15 @@ export interface PaymentsBenchResult {
   readonly redisBytesPerEvent: number | null
   readonly peakMegabytes: number | null
   readonly state: readonly StateCost[]
+  /** What one Redis takes at most, without a worker that computes. */
+  readonly storeRates: readonly StoreRate[]
   readonly oracle: 'equal' | 'different'
   readonly differences: readonly string[]
 }
 
 const FLUSH_MS = [1_000, 5_000, 10_000]
+/** At 20,000 payments a second the same intervals. */
+const PAYMENTS_PER_DELTA = [20_000, 100_000, 200_000]
 /** Never reached: only the time counts. */
 const ENTRIES = 1e9
 
@@ -106,6 +111,8 @@ class PaymentsBench {
         paymentsPerSecond: Math.round(whole.eventsPerSecond),
       })
     }
+    this.say('the deltas alone, as fast as Redis takes them')
+    const rates = await storeRates(this.services, this.traffic, PAYMENTS_PER_DELTA)
     const of = (value: (one: RunResult) => number): Spread => spread(results.map((one) => round(value(one))))
     const median = (value: (one: RunResult) => number | null): number | null => {
       const known = results.map(value).filter((one) => one !== null)
@@ -128,6 +135,7 @@ class PaymentsBench {
       redisBytesPerEvent: median((one) => one.redisBytesPerEvent),
       peakMegabytes: median((one) => one.peakBytes && Math.round(one.peakBytes / 1e6)),
       state,
+      storeRates: rates,
       oracle: different.length === 0 ? 'equal' : 'different',
       differences: different,
     }
@@ -219,6 +227,10 @@ export function paymentsText(result: PaymentsBenchResult): string {
     ...result.state.map(
       ({ flushMs, redisBytesPerPayment, redisMicrosPerPayment, paymentsPerSecond }) =>
         `  state written behind every ${flushMs / 1000} s: Redis ${redisBytesPerPayment ?? '-'} bytes and ${redisMicrosPerPayment ?? '-'} us per payment, ${paymentsPerSecond} payments/s`,
+    ),
+    ...result.storeRates.map(
+      ({ paymentsPerDelta, paymentsPerSecond, redisBusy, redisMicrosPerPayment, bytesPerPayment, memoryPerPayment }) =>
+        `  deltas of ${paymentsPerDelta} payments alone: ${paymentsPerSecond} payments/s, Redis busy ${redisBusy ?? '-'} of the time, ${redisMicrosPerPayment ?? '-'} us, ${bytesPerPayment} bytes and ${memoryPerPayment} bytes of memory per payment`,
     ),
     `  oracle: ${result.oracle}${result.differences.map((line) => `\n    ${line}`).join('')}`,
     `  ${result.machine}`,
