@@ -25,6 +25,8 @@ import { differences, WrittenReader } from './written.ts'
 export interface PaymentsBenchOptions {
   readonly events?: number
   readonly rounds?: number
+  /** Default: those of the environment, else some of its own. */
+  readonly services?: BenchServices
   readonly say?: (text: string) => void
 }
 
@@ -55,6 +57,8 @@ export interface PaymentsBenchResult {
   readonly differences: readonly string[]
 }
 
+/** How `sluice worker` writes state behind when nothing else is configured (a test compares). */
+export const shipped = { flushMs: 1_000, deltaEntries: 20_000 }
 const FLUSH_MS = [1_000, 5_000, 10_000]
 /** At 20,000 payments a second the same intervals. */
 const PAYMENTS_PER_DELTA = [20_000, 100_000, 200_000]
@@ -69,7 +73,7 @@ export function benchPayments(options: PaymentsBenchOptions = {}): Promise<Payme
     } finally {
       await cluster.close()
     }
-  })
+  }, options.services)
 }
 
 class PaymentsBench {
@@ -141,7 +145,7 @@ class PaymentsBench {
     }
   }
 
-  private async one(task: WorkerRun['task'] = {}): Promise<RunResult> {
+  private async one(task: WorkerRun['task'] = shipped): Promise<RunResult> {
     const { services, cluster, traffic, expected } = this
     const run = `bench-payments-${process.pid}-${this.runs++}`
     const { brokers, redis } = services
