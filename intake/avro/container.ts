@@ -7,6 +7,7 @@
 import { constants, inflateRawSync, zstdDecompressSync } from 'node:zlib'
 import { minimalWidth, type AvroType, type RecordType } from '../../streams/avro/schema.ts'
 import { readVarint, varintOut } from '../../streams/avro/varint.ts'
+import { unsnap } from './snappy.ts'
 
 /** Something in a container that cannot be read, in words. */
 export class ContainerError extends Error {
@@ -27,7 +28,7 @@ export const MAGIC = Uint8Array.of(0x4f, 0x62, 0x6a, 0x01)
 export const SYNC_BYTES = 16
 /** Ours is 4 KB with its schema; a header beyond this is no header. */
 export const MAX_HEADER = 256 * 1024
-export const codecs = ['null', 'deflate', 'zstandard'] as const
+export const codecs = ['null', 'deflate', 'zstandard', 'snappy'] as const
 
 export const isContainer = (bytes: Uint8Array): boolean =>
   bytes.length >= 4 && MAGIC.every((byte, at) => bytes[at] === byte)
@@ -91,6 +92,11 @@ export function unpack(codec: string, block: Uint8Array, most: number): Uint8Arr
         return block
       case 'deflate':
         return inflateRawSync(block, { maxOutputLength: most })
+      case 'snappy': {
+        const unpacked = unsnap(block, most)
+        if (unpacked === null) throw tooLarge(most)
+        return unpacked
+      }
       case 'zstandard':
         // The window that a frame asks for is memory too: 8 MiB is what every decoder must give.
         return zstdDecompressSync(block, { maxOutputLength: most, params: { [constants.ZSTD_d_windowLogMax]: 23 } })

@@ -2,20 +2,15 @@
 import { kindSymbols, timePrecisionSymbols } from '../../schemas/generated.ts'
 import { records } from '../../schemas/topics.ts'
 import { FAULT, compileDecoder, type Decoder } from '../../streams/avro/decode.ts'
-import { sameSchema } from '../../streams/avro/differences.ts'
 import { unreadable } from '../../streams/avro/resolvable.ts'
 import type { CodeColumn, Frame, NumberColumn, TextColumn } from '../../streams/batch.ts'
 import { newFrame } from '../../streams/records.ts'
 
-/** Schemas that every log reads, newest first. */
-export const pinned: readonly string[] = [records.transaction.schema, records.transactionV1.schema]
-
-/** Why records of a schema that a file brings with it are not taken; null when they are: only pinned ones are. */
+/** Why records of a schema that a file brings with it cannot be read as transactions by Avro's rules; null when they can. */
 export function refusedSchema(schema: string): string | null {
   const why = unreadable(schema, records.transaction.schema)
-  if (why !== null) return `Its schema is not one of transactions: ${why}.`
-  if (pinned.some((one) => sameSchema(one, schema))) return null
-  return 'Its schema is not one that this log accepts: write with schemas/transaction.v2.avsc.'
+  if (why === null) return null
+  return `Its schema cannot be read as a transaction: ${why}. Write with a schema that resolves to schemas/transaction.v2.avsc.`
 }
 
 export type TextField =

@@ -5,7 +5,7 @@
  * it closely. Names, symbols and defaults of a writer never enter the generated text; only numbers do.
  */
 import { compileDecoder } from './decode.ts'
-import type { Json } from './schema.ts'
+import { parseSchema, type AvroType, type Json, type RecordType } from './schema.ts'
 
 /** Ours has 3 KB with its documentation. */
 const MAX_TEXT = 64 * 1024
@@ -22,10 +22,27 @@ export function unreadable(writer: string, reader: string): string | null {
     const [mine, other] = [nameOf(JSON.parse(reader) as Json), nameOf(json)]
     if (mine !== other) return `it describes '${other.slice(0, 64)}', not '${mine}'`
     compileDecoder(writer, reader)
-    return null
+    return otherUnits(parseSchema(writer), parseSchema(reader))
   } catch (error) {
     return error instanceof Error ? error.message.slice(0, 500) : String(error)
   }
+}
+
+/** Avro's rules look at the type alone: microseconds would be read as milliseconds, a thousand times too late. */
+function otherUnits(writer: RecordType, reader: RecordType): string | null {
+  const written = new Map(writer.fields.map(({ name, type }) => [name, unitOf(type)]))
+  for (const { name, type } of reader.fields) {
+    const [theirs, mine] = [written.get(name) ?? null, unitOf(type)]
+    if (theirs !== null && mine !== null && theirs !== mine) {
+      return `${name} is written as ${theirs.slice(0, 64)} and read as ${mine}`
+    }
+  }
+  return null
+}
+
+function unitOf(type: AvroType): string | null {
+  const of = type.type === 'nullable' ? type.of : type
+  return of.type === 'int' || of.type === 'long' ? (of.logical ?? null) : null
 }
 
 /** By Avro's rules the names must match, namespaces apart. */

@@ -3,15 +3,24 @@
  * message.
  */
 
+import { compiledOnce } from '../compiled.ts'
+
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
 export type AvroType =
-  | { readonly type: 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' }
+  | { readonly type: 'null' | 'boolean' | 'float' | 'double' }
+  | NumberType
   | { readonly type: 'string' | 'bytes'; readonly decimal: boolean }
   | EnumType
   | ArrayType
   | NullableType
   | RecordType
+
+export interface NumberType {
+  readonly type: 'int' | 'long'
+  /** What it counts ('timestamp-millis'), when the schema says so; the encoding does not depend on it. */
+  readonly logical?: string
+}
 
 export interface EnumType {
   readonly type: 'enum'
@@ -59,7 +68,8 @@ export class SchemaError extends Error {
   }
 }
 
-const parsed = new Map<string, RecordType>()
+/** The key under which parsed texts are kept. */
+const parsing = {}
 
 /**
  * Parses .avsc text whose top level is a record. Refused: recursion (it would overflow the stack on hostile data),
@@ -67,14 +77,11 @@ const parsed = new Map<string, RecordType>()
  * of items without width (millions of them fit into six bytes), maps, fixed, unions other than of null and one type.
  */
 export function parseSchema(text: string): RecordType {
-  let type = parsed.get(text)
-  if (type === undefined) {
+  return compiledOnce(parsing, text, () => {
     const top = new Parser().parse(JSON.parse(text) as Json, '(top)', '')
     if (top.type !== 'record') throw new SchemaError('(top)', `must be a record, is ${top.type}`)
-    type = top
-    parsed.set(text, type)
-  }
-  return type
+    return top
+  })
 }
 
 class Parser {
@@ -97,6 +104,10 @@ class Parser {
         if ((json['scale'] ?? 0) !== 0)
           throw new SchemaError(path, 'decimal must have scale 0: amounts are minor units')
         return { type: 'bytes', decimal: true }
+      case 'int':
+      case 'long':
+        if (typeof json['logicalType'] !== 'string') return { type: json['type'] }
+        return { type: json['type'], logical: json['logicalType'] }
       case undefined:
         throw new SchemaError(path, 'has no type')
       default:

@@ -1,13 +1,19 @@
 /** Avro container files for tests, as other programs write them: by avsc, block by block. */
-import { constants, deflateRawSync, zstdCompressSync } from 'node:zlib'
+import { constants, crc32, deflateRawSync, zstdCompressSync } from 'node:zlib'
+import { compressionsAlgorithms } from '@platformatic/kafka'
 import avro from 'avsc'
 import { Arena } from '../../streams/arena.ts'
 
-export type Codec = 'null' | 'deflate' | 'zstandard'
+export type Codec = 'null' | 'deflate' | 'zstandard' | 'snappy'
 export const sync = Uint8Array.from({ length: 16 }, (_, i) => i * 7 + 3)
 
 const pack = (codec: Codec, bytes: Buffer): Buffer => {
   if (codec === 'deflate') return deflateRawSync(bytes)
+  if (codec === 'snappy') {
+    const sum = Buffer.alloc(4)
+    sum.writeUInt32BE(crc32(bytes))
+    return Buffer.concat([compressionsAlgorithms.snappy.compressSync(bytes), sum])
+  }
   return codec === 'zstandard' ? zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }) : bytes
 }
 
