@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Random } from '../../intake/random.ts'
 import { topics } from '../../schemas/topics.ts'
-import { newFrame, walk } from '../../streams/records.ts'
 import { openDistributed, type DistributedBackend } from '../../streams/distributed/index.ts'
 import { committedDigests, digestOf, embeddedDigests, type Digests } from './embedded.ts'
 import { Fleet, type Tally } from './fleet.ts'
@@ -16,6 +15,7 @@ import { input, type Message } from './input.ts'
 import { makeLine, specs } from './line.ts'
 import { schedule, type Plan, type ServiceFault, type WorkerFault } from './plan.ts'
 import { modes, portOf } from './proxy.ts'
+import { readByOurs } from './own-reader.ts'
 import { outputTopics, Reader } from './reader.ts'
 import { differences, reference } from './reference.ts'
 import { SinkProcess } from './sink-process.ts'
@@ -347,27 +347,6 @@ export class Round {
     await sleep(2_000)
   }
 
-  /** What our own reader of committed records says, where the foreign one has found something. */
-  async #readAgain(backend: DistributedBackend): Promise<void> {
-    const own = new Reader()
-    for (const { name } of outputTopics) {
-      for (let partition = 0; partition < (await backend.log.partitions(name)); partition++) {
-        const { start, end } = await backend.log.bounds({ topic: name, partition })
-        const frame = newFrame(1024)
-        for (let offset = start; offset < end;) {
-          const { bytes, nextOffset } = await backend.log.read({ topic: name, partition }, offset, 1 << 20, 0)
-          walk(bytes, offset, frame)
-          for (let row = 0; row < frame.rows; row++) {
-            const value = Buffer.from(frame.bytes.subarray(frame.valueOffsets[row], frame.valueEnds[row]))
-            own.take(name, { topic: name, partition, offset: frame.offsets[row], key: null, value, timestamp: 0 })
-          }
-          offset = nextOffset
-        }
-      }
-    }
-    this.#options.say(`our own reader: ${own.duplicated} twice, ${own.gaps} gaps, ${own.found[0] ?? 'nothing'}`)
-  }
-
   async #compare(backend: DistributedBackend, digests: Digests): Promise<void> {
     const { counts, say } = this.#options
     const { model, events } = await reference(client(this.#brokers), this.#prefix)
@@ -377,7 +356,10 @@ export class Round {
     counts.gaps += reader.gaps
     counts.disorder += reader.disorder
     for (const text of reader.found) say(`reader: ${text}`)
-    if (reader.found.length > 0) await this.#readAgain(backend)
+    if (reader.found.length > 0) {
+      const own = await readByOurs(backend)
+      say(`our own reader: ${own.duplicated} twice, ${own.gaps} gaps, ${own.found[0] ?? 'nothing'}`)
+    }
     try {
       const { lost, more, wrong, found } = await differences(reader, model)
       counts.lost += lost
