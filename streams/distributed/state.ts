@@ -10,8 +10,10 @@ import type { Applied, Delta, State, StateHeader, StateKey, TaskState } from '..
 import { assertName } from '../embedded/keys.ts'
 import { assertDelta, presentOf } from '../embedded/state.ts'
 import { CodedError } from '../errors.ts'
+import { eachPut } from '../puts.ts'
 import { stateKey } from './names.ts'
-import { script, type Argument } from './script.ts'
+import { RespWriter } from './resp.ts'
+import { script, type Arguments } from './script.ts'
 
 const scripts = {
   acquire: script('acquire'),
@@ -30,8 +32,6 @@ const ROUNDS = 100
 
 type Picture = { header: StateHeader | null; entries: { key: Uint8Array; value: Uint8Array }[] }
 type Value = Buffer | null
-
-const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 function headerOf([incarnation, epoch, position, metadata]: readonly Value[]): StateHeader | null {
   if (incarnation === null || position === null) return null
@@ -93,13 +93,13 @@ export class RedisState implements State {
       if (same === undefined) kinds.set(kind, [index])
       else same.push(index)
     }
-    const args: Argument[] = []
+    const args = new RespWriter()
     for (const same of kinds.values()) {
-      args.push(String(same.length))
-      for (const index of same) args.push(bufferOf(keys[index].key))
+      args.text(String(same.length))
+      for (const index of same) args.bytes(keys[index].key)
     }
     const hashes = [...kinds.keys()].map((kind) => own.kind(kind))
-    const found = (await this.run('read', task, [own.header, ...hashes], args)) as Value[]
+    const found = (await this.run('read', task, [own.header, ...hashes], { written: [args] })) as Value[]
     const values: (Uint8Array | undefined)[] = Array.from({ length: keys.length })
     let at = 4
     for (const same of kinds.values()) {
@@ -121,7 +121,7 @@ export class RedisState implements State {
     throw new CodedError('SLUICE_STORE_FAILED', `state of ${task}: it is written faster than it can be dropped`)
   }
 
-  async run(name: keyof typeof scripts, task: string, keys: string[], args: Argument[]): Promise<unknown> {
+  async run(name: keyof typeof scripts, task: string, keys: string[], args: Arguments): Promise<unknown> {
     if (this.#redis.status === 'end') throw new CodedError('SLUICE_CLOSED', `state of ${task}`)
     try {
       return await scripts[name](this.#redis, keys, args)
@@ -192,7 +192,7 @@ class RedisTaskState implements TaskState {
   }
 
   async list(kind: string, prefix?: Uint8Array): Promise<Picture> {
-    const begin = prefix === undefined ? '' : bufferOf(prefix)
+    const begin = prefix === undefined ? '' : Buffer.from(prefix)
     const keys = [this.#keys.header, this.#keys.kind(kind)]
     return pictureOf(await this.#state.run('list', this.#task, keys, [begin]))
   }
@@ -218,15 +218,17 @@ class RedisTaskState implements TaskState {
   async apply(delta: Delta): Promise<Applied> {
     assertDelta(delta)
     const changes = changesOf(delta)
-    const args: Argument[] = [this.#incarnation, this.#epoch, String(delta.from), String(delta.to), delta.metadata]
+    const head = new RespWriter()
+    for (const each of [this.#incarnation, this.#epoch, String(delta.from), String(delta.to), delta.metadata])
+      head.text(each)
+    const written = [head]
     for (const [kind, { drop, removes, puts }] of changes) {
-      args.push(kind, drop ? '1' : '0', String(removes.length), String(puts.length / 2))
-      // Appended one by one: a delta may have more entries than a call may have arguments.
-      for (const key of removes) args.push(key)
-      for (const each of puts) args.push(each)
+      const counts = new RespWriter(256)
+      for (const each of [kind, drop ? '1' : '0', String(removes.count), String(puts.count / 2)]) counts.text(each)
+      written.push(counts, removes, puts)
     }
     const keys = [this.#keys.header, this.#keys.kinds, ...[...changes.keys()].map((kind) => this.#keys.kind(kind))]
-    const [result, ...header] = (await this.#state.run('apply', this.#task, keys, args)) as [Buffer, ...Value[]]
+    const [result, ...header] = (await this.#state.run('apply', this.#task, keys, { written })) as [Buffer, ...Value[]]
     const said = String(result)
     if (said === 'applied' || said === 'repeated') return { result: said }
     return { result: said === 'fenced' ? 'fenced' : 'moved', header: headerOf(padded(header)) }
@@ -236,22 +238,33 @@ class RedisTaskState implements TaskState {
 /** Redis ends an array at its last value that is not nil. */
 const padded = (header: readonly Value[]): Value[] => Array.from({ length: 4 }, (_, index) => header[index] ?? null)
 
+/** Of one kind: what a delta does to it, as arguments of the script. */
 interface Change {
   drop: boolean
-  readonly removes: Buffer[]
+  readonly removes: RespWriter
   /** Field, value, field, value ... */
-  readonly puts: Buffer[]
+  readonly puts: RespWriter
 }
 
 function changesOf({ dropKinds, removes, puts }: Delta): Map<string, Change> {
   const changes = new Map<string, Change>()
+  let [last, change]: [string | null, Change] = [null, newChange()]
   const changeOf = (kind: string): Change => {
-    let change = changes.get(kind)
-    if (change === undefined) changes.set(kind, (change = { drop: false, removes: [], puts: [] }))
+    if (kind === last) return change
+    last = kind
+    const known = changes.get(kind)
+    change = known ?? newChange()
+    if (known === undefined) changes.set(kind, change)
     return change
   }
   for (const kind of dropKinds) changeOf(kind).drop = true
-  for (const { kind, key } of removes) changeOf(kind).removes.push(bufferOf(key))
-  for (const { kind, key, value } of puts) changeOf(kind).puts.push(bufferOf(key), bufferOf(value))
+  for (const { kind, key } of removes) changeOf(kind).removes.bytes(key)
+  eachPut(puts, (kind, keys, keyFrom, keyTo, values, valueFrom, valueTo) => {
+    const { puts: written } = changeOf(kind)
+    written.bytes(keys, keyFrom, keyTo)
+    written.bytes(values, valueFrom, valueTo)
+  })
   return changes
 }
+
+const newChange = (): Change => ({ drop: false, removes: new RespWriter(0), puts: new RespWriter() })
