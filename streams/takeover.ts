@@ -58,12 +58,12 @@ export async function takeOver(options: Options, opened: (writer: Writer) => voi
   if (from < bounds.start) throw new CodedError('SLUICE_RETENTION_PASSED', where)
   if (to > bounds.end) throw new CodedError('SLUICE_LOG_TRUNCATED', where)
   const rest = { writer, bounds, committed: to, stored: from }
-  if (found.header !== null) return { ...rest, state: found, warning: null }
-  // What may be left has no header that says what it stands for.
+  if (found.header !== null || to === 0) return { ...rest, state: found, warning: null }
+  const warning = `${where}: the stored state is gone, or not whole; all of its input is processed again, from the begin of the log`
+  // What is left of it has no header that says what it stands for.
+  if ((await found.kinds()).length === 0) return { ...rest, state: found, warning }
   await backend.state.drop(name)
-  const state = await backend.state.acquire(name)
-  const gone = `${where}: the stored state is gone, or not whole; all of its input is processed again, from the begin of the log`
-  return { ...rest, state, warning: to === 0 ? null : gone }
+  return { ...rest, state: await backend.state.acquire(name), warning }
 }
 
 async function assertExpected({ backend, at, name, partitions }: Options, { topicId }: Expected): Promise<void> {

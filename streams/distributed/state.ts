@@ -55,7 +55,7 @@ export class RedisState implements State {
   async acquire(task: string): Promise<TaskState> {
     assertName('task', task)
     const keys = new TaskKeys(this.#prefix, task)
-    const found = (await this.run('acquire', task, [keys.header], [randomUUID()])) as Value[]
+    const found = (await this.run('acquire', task, [keys.header, keys.kinds], [randomUUID()])) as Value[]
     const [incarnation, epoch] = [String(found[0]), String(found[1])]
     if (headerOf(found) !== null) await this.#assertWhole(task, keys)
     return new RedisTaskState(this, task, keys, incarnation, epoch, headerOf(found))

@@ -68,7 +68,7 @@ describe('a task of a line that was made', () => {
     const warnings: string[] = []
     const task = new Task(options(backend, { warned: (warning) => warnings.push(warning) }))
     await task.recover()
-    expect(warnings).toEqual([expect.stringContaining('the stored state is gone')])
+    expect(warnings).toEqual([expect.stringContaining('the stored state is gone, or not whole')])
     expect(task.reprocessed).toBeGreaterThan(1_000)
     expect(task.processor.metadata()).toBe(before.processor.metadata())
     expect(task.stored).toBe(task.committed)

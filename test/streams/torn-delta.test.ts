@@ -12,7 +12,8 @@ import { RedisState } from '../../streams/distributed/state.ts'
 import { missingOf, running } from '../services/index.ts'
 import { redis } from '../services/redis.ts'
 
-const found = await redis({ own: true })
+// What was answered is in the file, whenever it is killed.
+const found = await redis({ own: true, settings: ['--appendfsync', 'always'] })
 const missing = missingOf(found)
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 let client: Redis
@@ -125,6 +126,19 @@ describe.skipIf(missing !== null)(`a delta that comes back in parts${missing ===
     expect((await state().acquire('task')).header).toBeNull()
     await state().drop('task')
     expect(await client.keys(`{${prefix()}/task}:kind*`)).toEqual([])
+  })
+
+  it('of a drop that had only its last write to do: nothing is left, and the next delta is taken', async () => {
+    await state().drop('task')
+    await crash(before('whole'))
+    const owner = await state().acquire('task')
+    expect(owner.header?.position).toBe(20)
+    await owner.apply(delta(20, 30, {}))
+    await crash()
+    const next = await state().acquire('task')
+    expect([next.header, await next.kinds()]).toEqual([null, []])
+    expect(await next.apply(delta(0, 30, { 'accounts/a': 'again' }))).toEqual({ result: 'applied' })
+    expect((await state().acquire('task')).header?.position).toBe(30)
   })
 
   it('that was cut off before its first write changes nothing', async () => {
