@@ -38,13 +38,9 @@ export async function takeOver(options: Options, opened: (writer: Writer) => voi
   const { backend, name, at, expected } = options
   const writer = await backend.log.writer(name)
   opened(writer)
-  let found = await backend.state.acquire(name)
-  if (found.header?.metadata === RESTORING) {
-    await backend.state.drop(name)
-    found = await backend.state.acquire(name)
-  }
-  const bounds = await backend.log.bounds(at)
   const { committed } = writer
+  const found = await acquired(backend, name, committed !== null && committed.position > 0)
+  const bounds = await backend.log.bounds(at)
   const [to, from] = [committed?.position ?? 0, found.header?.position ?? 0]
   const where = `${name}: K = ${committed?.position ?? 'none'}, R = ${found.header?.position ?? 'none'}, log ${bounds.start} to ${bounds.end}`
   if (expected !== undefined) {
@@ -57,13 +53,20 @@ export async function takeOver(options: Options, opened: (writer: Writer) => voi
   }
   if (from < bounds.start) throw new CodedError('SLUICE_RETENTION_PASSED', where)
   if (to > bounds.end) throw new CodedError('SLUICE_LOG_TRUNCATED', where)
-  const rest = { writer, bounds, committed: to, stored: from }
-  if (found.header !== null || to === 0) return { ...rest, state: found, warning: null }
-  const warning = `${where}: the stored state is gone, or not whole; all of its input is processed again, from the begin of the log`
-  // What is left of it has no header that says what it stands for.
-  if ((await found.kinds()).length === 0) return { ...rest, state: found, warning }
+  const gone = `${where}: the stored state is gone, or not whole; all of its input is processed again, from the begin of the log`
+  const warning = found.header === null && to > 0 ? gone : null
+  return { writer, bounds, state: found, committed: to, stored: from, warning }
+}
+
+/** The state, without what a restore or a loss has left of it: nothing says what that stands for. */
+async function acquired(backend: Backend, name: string, begun: boolean): Promise<TaskState> {
+  const found = await backend.state.acquire(name)
+  const restoring = found.header?.metadata === RESTORING
+  const left = found.header === null && begun && (await found.kinds()).length > 0
+  if (!restoring && !left) return found
   await backend.state.drop(name)
-  return { ...rest, state: await backend.state.acquire(name), warning }
+  // Whoever was here before may have written it again meanwhile: what counts is what is found now.
+  return backend.state.acquire(name)
 }
 
 async function assertExpected({ backend, at, name, partitions }: Options, { topicId }: Expected): Promise<void> {
