@@ -75,6 +75,9 @@ export const long: Plan = {
   },
 }
 
+/** Tries in the last round beyond what is still missing. */
+const SPARE = 3
+
 /** The negative control beside either: a few kills, nothing else. */
 export const control: Plan = {
   ...short,
@@ -98,8 +101,10 @@ export function schedule(
   killsAt: ReadonlyMap<string, number>,
 ): { workers: WorkerFault[]; services: ServiceFault[]; tables: TableFault[] } {
   const atPoint = (point: Point): number => {
-    const behind = plan.least.perPoint - (killsAt.get(point) ?? 0)
-    return Math.max(plan.killsPerPoint, Math.ceil(behind / (plan.rounds - round)))
+    const [behind, left] = [plan.least.perPoint - (killsAt.get(point) ?? 0), plan.rounds - round]
+    // Nothing can be made up for after the last round.
+    const more = left === 1 && behind > 0 ? SPARE : 0
+    return Math.max(plan.killsPerPoint, Math.ceil(behind / left)) + more
   }
   const workers: WorkerFault[] = [
     ...times(plan.killsAnywhere, () => ({ what: 'anywhere' as const })),
