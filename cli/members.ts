@@ -79,6 +79,9 @@ export async function appendMembers(line: Line, list: MemberList, acceptedAt: nu
     return { topic: topics.transactions.name, partition, batches: writer.finish() }
   })
   const writer = await backend.log.writer('control')
-  await writer.commit({ appends, position: writer.committed?.position ?? 0, metadata: '' })
-  await writer.close()
+  try {
+    await writer.commit({ appends, position: writer.committed?.position ?? 0, metadata: '' })
+  } finally {
+    await writer.close()
+  }
 }

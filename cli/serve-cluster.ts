@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LogAppender } from '../intake/http/append.ts'
 import { StandbyTicker } from '../intake/ticker-standby.ts'
 import { topics } from '../schemas/topics.ts'
+import { roadAfter, type MemberList } from '../streams/index.ts'
 import { openAskedTables } from './asked-tables.ts'
 import { openCluster, type ClusterLine } from './cluster.ts'
 import type { Configuration } from './configuration/schema.ts'
@@ -109,7 +110,7 @@ async function compose(
 async function agreeOnMembers(mirror: Mirror, line: ClusterLine, members: string | undefined): Promise<void> {
   if (members !== undefined) {
     const list = readMembers(members)
-    if (!isInForce(mirror, list)) await appendMembers(line, list, line.backend.clock.now())
+    await putInForce(mirror, line, list)
     sayMembers(list)
     return
   }
@@ -123,4 +124,17 @@ async function agreeOnMembers(mirror: Mirror, line: ClusterLine, members: string
     await sleep(200)
   }
   sayMembers(membersInForce(mirror))
+}
+
+/** Doors that start at once fence each other here: whoever lost looks again, and writes the same list again at worst. */
+async function putInForce(mirror: Mirror, line: ClusterLine, list: MemberList): Promise<void> {
+  const until = performance.now() + MEMBERS_MS
+  while (!isInForce(mirror, list)) {
+    try {
+      return await appendMembers(line, list, line.backend.clock.now())
+    } catch (error) {
+      if (roadAfter(error) === 'halt' || performance.now() > until) throw error
+      await sleep(500)
+    }
+  }
 }

@@ -56,8 +56,9 @@ export class StandbyTicker {
       } catch (error) {
         // A clock that does not fit has to be set; anything else (a broker that restarts) passes.
         if (error instanceof TickerError) throw error
-        if (!(error instanceof FencedError)) this.options.onError?.(error as Error)
-        await this.drop()
+        const fenced = error instanceof FencedError
+        if (!fenced) this.options.onError?.(error as Error)
+        await this.drop(fenced)
         await sleep(this.watchMs(), undefined, { signal }).catch(() => undefined)
       }
     }
@@ -89,7 +90,7 @@ export class StandbyTicker {
       await ticker.tick()
     } catch (error) {
       if (!(error instanceof FencedError)) throw error
-      await this.drop()
+      await this.drop(true)
       return
     }
     this.options.onTurn?.(true)
@@ -103,11 +104,12 @@ export class StandbyTicker {
     })
   }
 
-  private async drop(): Promise<void> {
+  /** `fenced`: another one ticks from now on. */
+  private async drop(fenced: boolean): Promise<void> {
     const { ticker } = this
     this.ticker = null
     if (ticker === null) return
-    this.options.onTurn?.(false)
+    if (fenced) this.options.onTurn?.(false)
     await ticker.close().catch(() => undefined)
   }
 

@@ -37,7 +37,11 @@ export class LiveAlerts implements Alerts {
     this.failed = failed
   }
 
-  async follow(after: string | null, deliver: (alert: AlertEvent) => void): Promise<{ stop(): void }> {
+  async follow(
+    after: string | null,
+    deliver: (alert: AlertEvent) => void,
+    ended?: () => void,
+  ): Promise<{ stop(): void }> {
     const id = (await this.log.topicId(topic)).slice(0, 8)
     const from = await this.positionOf(id, after)
     const offsets = [...from]
@@ -47,7 +51,10 @@ export class LiveAlerts implements Alerts {
       type: records.alert,
       schemas: this.schemas,
       from,
-      failed: this.failed,
+      failed: (error) => {
+        this.failed(error)
+        ended?.()
+      },
       deliver: (alert, partition, offset) => {
         offsets[partition] = offset + 1
         deliver(alertEvent(positionText(id, offsets), alert))

@@ -7,6 +7,7 @@ import { CycleMerger } from '../../streams/index.ts'
 import type { LineView } from '../line-view.ts'
 import { store } from '../sheet.ts'
 import { endsOf, Tail } from './tail.ts'
+import type { Troubles } from './troubles.ts'
 
 const SHOWN = 12
 /** Settlements read at the start: the shown cycles, should each have settled in 50 currencies. */
@@ -31,12 +32,12 @@ export class LiveCycles {
   /** By cycle start, then currency. */
   private readonly settlements = new Map<number, Map<string, SettlementRecord>>()
   private readonly engine: LineView
-  private readonly failed: (error: Error) => void
+  private readonly troubles: Troubles
   private tail: Tail<SettlementRecord> | null = null
 
-  constructor(engine: LineView, failed: (error: Error) => void) {
+  constructor(engine: LineView, troubles: Troubles) {
     this.engine = engine
-    this.failed = failed
+    this.troubles = troubles
   }
 
   async start(): Promise<void> {
@@ -47,7 +48,8 @@ export class LiveCycles {
       type: records.settlement,
       schemas: this.engine.line.schemas,
       from: await endsOf(log, topics.settlements.name, BACK),
-      failed: this.failed,
+      failed: this.troubles.ended,
+      interrupted: this.troubles.passing(),
       deliver: (settlement) => this.add(settlement),
     })
   }

@@ -7,6 +7,7 @@ import { HeldStore, type Held } from '../../streams/index.ts'
 import type { LineView } from '../line-view.ts'
 import { store } from '../sheet.ts'
 import { codecOf, endsOf, Tail } from './tail.ts'
+import type { Passing } from './troubles.ts'
 
 /** Outcomes that are remembered for callers that ask again; beyond it the oldest are forgotten (the tables know them). */
 const REMEMBERED = 10_000
@@ -21,6 +22,7 @@ export interface LiveHoldsOptions {
   /** Asks the tables for an earlier outcome; null when they do not know one. */
   readonly recorded: (resolutionId: string, identity: Identity) => Promise<HoldOutcome | null>
   readonly failed: (error: Error) => void
+  readonly interrupted?: Passing
 }
 
 export class LiveHolds implements Holds {
@@ -45,6 +47,7 @@ export class LiveHolds implements Holds {
       schemas: this.options.engine.line.schemas,
       from: await endsOf(log, topics.holdEvents.name),
       failed: this.options.failed,
+      interrupted: this.options.interrupted,
       deliver: (event) => this.heard(event),
     })
   }

@@ -14,6 +14,7 @@ import { LiveHolds } from './holds.ts'
 import { resolutionRows } from './life-rows.ts'
 import { LiveQueries } from './queries.ts'
 import { LivePage, type LiveClock } from './snapshot.ts'
+import { Troubles } from './troubles.ts'
 
 export interface LiveOptions {
   /** Started. */
@@ -65,19 +66,21 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 export async function openLive(options: LiveOptions): Promise<Live> {
   const { engine, tables, clock } = options
   const { settings } = engine.line
-  const broken: string[] = []
-  const failed = (error: Error): void => {
-    broken.push(`Something that the page shows is not followed any more: ${error.message} Start again.`)
-    options.onError(error)
-  }
-  const holds = new LiveHolds({ engine, failed, recorded: recordedIn(tables?.opened.analyst ?? null) })
-  const alerts = new LiveAlerts(engine.line.backend.log, failed, engine.line.schemas)
+  const troubles = new Troubles(options.onError)
+  const failed = troubles.ended
+  const holds = new LiveHolds({
+    engine,
+    failed,
+    interrupted: troubles.passing(),
+    recorded: recordedIn(tables?.opened.analyst ?? null),
+  })
+  const alerts = new LiveAlerts(engine.line.backend.log, options.onError, engine.line.schemas)
   const title = options.title ?? 'Payments in, settlements out'
-  const page = new LivePage({ engine, holds, clock, title, failed })
+  const page = new LivePage({ engine, holds, clock, title, troubles })
   let perSecond = 0
   const queries = new LiveQueries({ engine, tables, drawn: page.drawn, perSecond: () => perSecond })
   const health = (): Health =>
-    healthOf({ engine, tables, version, problems: () => [...broken, ...(options.problems?.() ?? [])] })
+    healthOf({ engine, tables, version, problems: () => [...troubles.words, ...(options.problems?.() ?? [])] })
   const server = createHttpServer({
     ...options,
     // Acceptance times are whole milliseconds; a simulated clock may stand between two.

@@ -22,12 +22,15 @@ export function paced<T>(compute: () => T, leastMs: number, changed: () => boole
   }
 }
 
-/** The same for what has to wait: gives the latest value at once and makes the next one meanwhile. */
+/**
+ * The same for what has to wait: gives the latest value at once and makes the next one meanwhile. `failed` is told of an
+ * error, after which it is tried again, and with null when a value was made.
+ */
 export function pacedLater<T>(
   compute: () => Promise<T>,
   leastMs: number,
   first: T,
-  failed: (error: Error) => void,
+  failed: (error: Error | null) => void,
   changed: () => boolean = () => true,
 ): () => T {
   let value = first
@@ -41,6 +44,7 @@ export function pacedLater<T>(
       .then(
         (made) => {
           value = made
+          failed(null)
         },
         (error: unknown) => failed(error instanceof Error ? error : new Error(String(error))),
       )

@@ -17,6 +17,7 @@ import type { LiveHolds } from './holds.ts'
 import { Sampler } from './moving.ts'
 import { paced, pacedLater } from './paced.ts'
 import { endsOf, Tail } from './tail.ts'
+import type { Troubles } from './troubles.ts'
 
 /** Whose time it is. */
 export interface LiveClock {
@@ -32,7 +33,7 @@ export interface PageOptions {
   readonly holds: LiveHolds
   readonly clock: LiveClock
   readonly title: string
-  readonly failed: (error: Error) => void
+  readonly troubles: Troubles
 }
 
 const ALERTS = 20
@@ -74,10 +75,10 @@ export class LivePage implements PageEvents {
   private shown: object | null = null
 
   constructor(options: PageOptions) {
-    const { engine, holds, failed } = options
+    const { engine, holds, troubles } = options
     this.options = options
     this.drawn = drawn(engine.topologies)
-    this.cycles = new LiveCycles(engine, failed)
+    this.cycles = new LiveCycles(engine, troubles)
     this.flows = new Flows(this.drawn.edges)
     this.sampler = new Sampler(engine.line.backend.log, this.drawn.graph, engine.line.schemas)
     this.settledCycles = paced(() => this.cycles.settled(), 400)
@@ -90,15 +91,17 @@ export class LivePage implements PageEvents {
       },
       400,
       { holds: [], total: 0 },
-      failed,
+      troubles.passing(),
       () => version !== holds.version,
     )
-    this.balance = pacedLater(async () => balanceView(await steadySheet(engine, 0)), 1_000, noBalance, failed)
-    this.moving = pacedLater(async () => ({ payments: await this.sampler.look() }), 400, { payments: [] }, failed)
+    const sheet = async (): Promise<BalanceView> => balanceView(await steadySheet(engine, 0))
+    this.balance = pacedLater(sheet, 1_000, noBalance, troubles.passing())
+    const look = async () => ({ payments: await this.sampler.look() })
+    this.moving = pacedLater(look, 400, { payments: [] }, troubles.passing())
   }
 
   async start(): Promise<void> {
-    const { engine, failed } = this.options
+    const { engine, troubles } = this.options
     const { log } = engine.line.backend
     await this.cycles.start()
     const from = await endsOf(log, topics.alerts.name, ALERTS)
@@ -108,7 +111,8 @@ export class LivePage implements PageEvents {
       type: records.alert,
       schemas: engine.line.schemas,
       from,
-      failed,
+      failed: troubles.ended,
+      interrupted: troubles.passing(),
       deliver: (alert) => {
         this.alerts.unshift(alertEvent(String(++this.alertCount), alert))
         if (this.alerts.length > ALERTS) this.alerts.pop()

@@ -1,11 +1,13 @@
 /** Follows the committed records of a topic, all partitions, and hands each decoded object to a callback. */
 
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { RecordType } from '../../schemas/topics.ts'
 import { objectCodec, type ObjectCodec } from '../../streams/avro/object.ts'
-import type { Log } from '../../streams/backend.ts'
+import type { Frame } from '../../streams/batch.ts'
+import type { Fetched, Log } from '../../streams/backend.ts'
 import { inflate, newFrame, walk } from '../../streams/records.ts'
 import { pinnedIds, type SchemaIds } from '../../streams/schema-ids.ts'
+import { passes, type Passing } from './troubles.ts'
 
 /** One read: some thousand alerts; small enough that a page of them does not hold up the line. */
 const READ_BYTES = 256 * 1024
@@ -13,6 +15,8 @@ const READ_BYTES = 256 * 1024
 export const MAX_BATCH_BYTES = 64 * 1024 * 1024
 /** How long a read waits for something new; also how long a stop may take to be noticed. */
 const WAIT_MS = 250
+/** Before a log that could not be read is asked again; it has been asked for half a minute already. */
+const AGAIN_MS = 500
 const WIRE_PREFIX = 5
 
 const codecs = new Map<string, ObjectCodec<unknown>>()
@@ -58,6 +62,8 @@ export interface TailOptions<T> {
   readonly deliver: (value: T, partition: number, offset: number) => void | Promise<void>
   /** Told what ended the tail before it was stopped. */
   readonly failed: (error: Error) => void
+  /** Told while the log cannot be read for a time; the tail goes on where it was. */
+  readonly interrupted?: Passing
 }
 
 export class Tail<T> {
@@ -67,6 +73,8 @@ export class Tail<T> {
   readonly done: Promise<void>
   private readonly options: TailOptions<T>
   private stopped = false
+  /** Partitions that cannot be read now. */
+  private readonly away = new Set<number>()
 
   constructor(options: TailOptions<T>) {
     this.options = options
@@ -87,25 +95,42 @@ export class Tail<T> {
   }
 
   private async follow(partition: number): Promise<void> {
-    const { log, topic, type, deliver, schemas } = this.options
-    const at = { topic, partition }
     const frame = newFrame(256)
     while (!this.stopped) {
-      const from = this.offsets[partition]
-      const fetched = await log.read(at, from, READ_BYTES, WAIT_MS)
-      if (fetched.nextOffset === from) continue
-      walk(inflate(fetched.bytes, MAX_BATCH_BYTES, topic), from, frame, `${topic}/${partition}`)
-      for (let row = 0; row < frame.rows; row++) {
-        if (this.stopped) return
-        this.offsets[partition] = frame.offsets[row] + 1
-        const value = objectAt<T>(type, frame.bytes, frame.valueOffsets[row], frame.valueEnds[row], schemas)
-        const wait = value === null ? undefined : deliver(value, partition, frame.offsets[row])
-        if (wait !== undefined) await wait
+      try {
+        const fetched = await this.read(partition)
+        if (fetched !== null) await this.hand(fetched, partition, frame)
+      } catch (error) {
+        if (!passes(error)) throw error
+        this.away.add(partition)
+        this.options.interrupted?.(error as Error)
+        await sleep(AGAIN_MS)
       }
-      this.offsets[partition] = fetched.nextOffset
-      // A backlog is read in turns with the line, which matters more.
-      if (fetched.nextOffset < fetched.endOffset) await turn()
     }
+  }
+
+  /** What is new in a partition; null: nothing. */
+  private async read(partition: number): Promise<Fetched | null> {
+    const { log, topic, interrupted } = this.options
+    const from = this.offsets[partition]
+    const fetched = await log.read({ topic, partition }, from, READ_BYTES, WAIT_MS)
+    if (this.away.delete(partition) && this.away.size === 0) interrupted?.(null)
+    return fetched.nextOffset === from ? null : fetched
+  }
+
+  private async hand(fetched: Fetched, partition: number, frame: Frame): Promise<void> {
+    const { topic, type, deliver, schemas } = this.options
+    walk(inflate(fetched.bytes, MAX_BATCH_BYTES, topic), this.offsets[partition], frame, `${topic}/${partition}`)
+    for (let row = 0; row < frame.rows; row++) {
+      if (this.stopped) return
+      this.offsets[partition] = frame.offsets[row] + 1
+      const value = objectAt<T>(type, frame.bytes, frame.valueOffsets[row], frame.valueEnds[row], schemas)
+      const wait = value === null ? undefined : deliver(value, partition, frame.offsets[row])
+      if (wait !== undefined) await wait
+    }
+    this.offsets[partition] = fetched.nextOffset
+    // A backlog is read in turns with the line, which matters more.
+    if (fetched.nextOffset < fetched.endOffset) await turn()
   }
 }
 

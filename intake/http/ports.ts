@@ -140,9 +140,10 @@ export interface Alerts {
   /**
    * Delivers every alert after a position once and in order, those that exist first, then each as it is committed.
    * `after`: an AlertEvent's id; 'start' = from the first one kept; null = only what comes from now on.
-   * Rejects with UnknownPositionError when the text is no position of this log.
+   * Rejects with UnknownPositionError when the text is no position of this log. `ended` is told when nothing more will
+   * be delivered, although it was not stopped: who comes back with the last id goes on.
    */
-  follow(after: string | null, deliver: (alert: AlertEvent) => void): Promise<{ stop(): void }>
+  follow(after: string | null, deliver: (alert: AlertEvent) => void, ended?: () => void): Promise<{ stop(): void }>
 }
 
 /** Rows of a question or of SQL. */

@@ -77,8 +77,13 @@ async function alerts(exchange: Exchange): Promise<void> {
   // Headers go out only once the position is known to be good; what is delivered before that waits here.
   const early: { id: string; data: string }[] = []
   let send = (id: string, data: string): void => void early.push({ id, data })
+  let end = (): void => void request.socket.destroy()
   const following = await parts.alerts
-    .follow(after, (alert) => send(alert.id, JSON.stringify(shown(exchange, alert))))
+    .follow(
+      after,
+      (alert) => send(alert.id, JSON.stringify(shown(exchange, alert))),
+      () => end(),
+    )
     .catch((error: unknown) => {
       if (error instanceof UnknownPositionError) throw new HttpError(400, 'position-unknown', error.message)
       throw error
@@ -92,6 +97,7 @@ async function alerts(exchange: Exchange): Promise<void> {
     throw error
   }
   stream.closed = () => following.stop()
+  end = () => stream.end()
   send = (id, data) => stream.send('alert', data, id)
   for (const { id, data } of early) send(id, data)
 }

@@ -13,6 +13,7 @@ import { livesOf, viewOf, type Life } from '../../cli/live/life.ts'
 import { needleOf, recordsHolding } from '../../cli/live/log-search.ts'
 import { paced, pacedLater } from '../../cli/live/paced.ts'
 import { codecOf, endsOf, Tail } from '../../cli/live/tail.ts'
+import { Troubles } from '../../cli/live/troubles.ts'
 import { sheetOf } from '../../cli/sheet.ts'
 import { generate } from '../../intake/generator.ts'
 import type { AlertEvent } from '../../intake/http/ports.ts'
@@ -21,6 +22,7 @@ import { defaultSettings } from '../../schemas/settings.ts'
 import { records, topics } from '../../schemas/topics.ts'
 import { wire } from '../../streams/avro/object.ts'
 import type { Log } from '../../streams/backend.ts'
+import { CodedError } from '../../streams/errors.ts'
 import { openMemory } from '../../streams/memory/index.ts'
 import { newFrame, RecordBatchWriter } from '../../streams/records.ts'
 import { payments } from '../../topologies/payments.ts'
@@ -88,6 +90,40 @@ test('a tail gives each record once, those that are there and those that come; m
   await append(log, 0, ['d'])
   await tail.done
   expect([heard.length, failed]).toEqual([2, []])
+})
+
+test('a tail goes on where it was when the log was away, and what is wrong is said while it is', async () => {
+  const log = await memoryLog()
+  await append(log, 0, ['a'])
+  let away = false
+  const read: Log['read'] = (...asked) =>
+    away ? Promise.reject(new CodedError('SLUICE_BROKER_FAILED', 'fetch')) : log.read(...asked)
+  const flaky = new Proxy(log, {
+    get: (of, name) => (name === 'read' ? read : (Reflect.get(of, name) as unknown)),
+  })
+  const heard: string[] = []
+  const errors: Error[] = []
+  const troubles = new Troubles((error) => errors.push(error))
+  const tail = new Tail<AlertRecord>({
+    log: flaky,
+    topic,
+    type: records.alert,
+    from: [0, 0],
+    deliver: (alert) => void heard.push(alert.transactionId),
+    failed: troubles.ended,
+    interrupted: troubles.passing(),
+  })
+  await soon(() => heard.length === 1)
+  away = true
+  await append(log, 0, ['b'])
+  await soon(() => troubles.words.length === 1)
+  expect(troubles.words[0]).toMatch(/goes on by itself: SLUICE_BROKER_FAILED/)
+  await append(log, 1, ['c'])
+  away = false
+  await soon(() => heard.length === 3 && troubles.words.length === 0)
+  expect([heard.toSorted(), errors.length]).toEqual([['a', 'b', 'c'], 1])
+  tail.stop()
+  await tail.done
 })
 
 test('a tail that meets bytes of another shape says so, once', async () => {
@@ -170,7 +206,7 @@ test('a paced look is made again when its time has come and something changed', 
     () => (fails ? Promise.reject(new Error('gone')) : Promise.resolve('new')),
     0,
     'first',
-    (error) => failed.push(error.message),
+    (error) => failed.push(error?.message ?? 'well'),
   )
   expect(later()).toBe('first')
   await sleep(5)
@@ -178,7 +214,9 @@ test('a paced look is made again when its time has come and something changed', 
   expect(later()).toBe('new')
   await sleep(5)
   expect(later()).toBe('new')
-  await soon(() => failed.length > 0)
+  await soon(() => failed.includes('gone'))
+  fails = false
+  await soon(() => later() === 'new' && failed.at(-1) === 'well')
 })
 
 test('the drawing: topics are shared, counting steps have no box, every way leads somewhere', () => {
