@@ -15,7 +15,7 @@ import { analystOf } from './asked-tables.ts'
 import { openCluster, type ClusterLine } from './cluster.ts'
 import type { Configuration } from './configuration/schema.ts'
 import { createTopics, Engine, lineTasks, openDirectory, type EmbeddedLine } from './engine.ts'
-import { say } from './output.ts'
+import { say, UsageError } from './output.ts'
 import { openTables } from './tables.ts'
 import { tableDigest, type TableDigest, type Verdict, type VerifyOptions } from './verify.ts'
 
@@ -146,7 +146,13 @@ async function copyInput(from: ClusterLine, to: EmbeddedLine, recorded: Readonly
   const input = sources.map(({ name, at }) => ({ at, end: recorded.get(name)?.position ?? 0 }))
   for (const { at, end } of [...judged, ...input]) {
     const { start, end: last } = await from.backend.log.bounds(at)
-    if (start > 0) say(`${at.topic}/${at.partition} begins at offset ${start}: what was before is not verified.`)
+    if (start > 0) {
+      // Outputs that rest on a state would differ, and look like damage.
+      throw new UsageError(
+        `${at.topic}/${at.partition} begins at offset ${start}: what was before is deleted, so outputs cannot be made again from the start. ` +
+          'Keep the input as long as you want to verify it; sluice balance checks the sheet, and a worker compares digests at every takeover.',
+      )
+    }
     for (let offset = start; offset < Math.min(end, last);) {
       const fetched = await from.backend.log.read(at, offset, 4 << 20, 0)
       const whole = wholeBatches(fetched.bytes, end, frame, `${at.topic}/${at.partition}`)
