@@ -133,6 +133,9 @@ export class Engine {
     return this.latest
   }
 
+  /** The tasks run here: what is shown is now. */
+  readonly asOf = null
+
   /** What stopped the engine; null while it runs. */
   get halted(): Error | null {
     return this.worker.halted

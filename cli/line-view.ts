@@ -1,5 +1,6 @@
 /** What the sheet, the page and the commands see of a line that runs: in this process, or in workers elsewhere. */
 
+import type { AsOf } from '../dashboard/snapshot.ts'
 import type { Processor, Topology } from '../streams/index.ts'
 import type { TopicPartition } from '../streams/backend.ts'
 import type { Line } from './engine.ts'
@@ -23,6 +24,8 @@ export interface LineView {
   readonly tasks: readonly TaskView[]
   /** What stopped it; null while it runs, or while somebody else has to know. */
   readonly halted: Error | null
+  /** Which point the tasks are shown at; null: at this instant. */
+  readonly asOf: AsOf | null
   /** Input records that are in the log and not committed by their task. */
   lag(): number
   /** Largest closedThrough of the source tasks: the log's clock. */

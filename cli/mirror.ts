@@ -9,6 +9,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AsOf } from '../dashboard/snapshot.ts'
 import type { Log, TaskState, TopicPartition } from '../streams/backend.ts'
 import { Processor, type CycleMerger, type TaskSpec, type Topology } from '../streams/index.ts'
 import { lineTasks, markOf, PACE_RECORDS, type Line } from './engine.ts'
@@ -146,6 +147,15 @@ export class Mirror implements LineView {
   private processorOf({ topology, at }: Pick<TaskSpec, 'topology' | 'at'>): Processor {
     const { settings, hashKey, schemas } = this.line
     return new Processor({ topology, at, partitions: settings.partitions, hashKey, markOf, schemas })
+  }
+
+  get asOf(): AsOf {
+    const times = this.tasks.slice(0, -1).map(({ processor }) => processor.clock()?.streamTime ?? 0)
+    const streamTime = Math.min(...times)
+    return {
+      streamTime: streamTime === 0 ? null : streamTime,
+      positions: Object.fromEntries(this.tasks.map(({ name, stored }) => [name, Math.max(0, stored)])),
+    }
   }
 
   lag(): number {

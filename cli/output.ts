@@ -45,6 +45,7 @@ export function sheetText(sheet: Sheet): string {
   const lines = rows.map(
     ([name, value, note]) => `${name.padEnd(18)}${number(value).padStart(14)}${note === '' ? '' : `   ${note}`}`,
   )
+  if (sheet.asOf !== null) lines.unshift(asOfText(sheet.asOf), '')
   lines.push('')
   for (const [currency, { grossMinor, netMinor, instructions }] of Object.entries(sheet.currencies)) {
     const gross = majorText(BigInt(grossMinor), currency)
@@ -63,6 +64,12 @@ export function sheetText(sheet: Sheet): string {
   lines.push(`digest ${sheet.digest}`)
   lines.push(`${number(sheet.eventsPerSecond)} events/s`)
   return lines.join('\n')
+}
+
+function asOfText({ streamTime, positions }: NonNullable<Sheet['asOf']>): string {
+  const time = streamTime === null ? 'before the first tick' : `${new Date(streamTime).toISOString()} (stream time)`
+  const offsets = Object.entries(positions).map(([task, position]) => `${task} at ${position}`)
+  return `As of ${time}, as the workers have stored it: ${offsets.join(', ')}.`
 }
 
 const yes = (sheet: Sheet, word: string): string => (sheet.faults.some((fault) => fault.includes(word)) ? 'NO' : 'yes')

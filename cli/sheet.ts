@@ -1,6 +1,6 @@
 /** The balance sheet: what came in, what became of it, and whether it balances. */
 
-import type { BalanceView } from '../dashboard/snapshot.ts'
+import type { AsOf, BalanceView } from '../dashboard/snapshot.ts'
 import { readImports, readPosition } from '../intake/files/imports.ts'
 import { importWriter } from '../intake/files/import.ts'
 import { currencyCodes } from '../schemas/currencies.ts'
@@ -10,6 +10,8 @@ import type { LineView, TaskView } from './line-view.ts'
 export type Payments = BalanceView['payments']
 
 export interface Sheet {
+  /** Which point it is of, where that is not this instant: of a line whose tasks run in workers. */
+  readonly asOf: AsOf | null
   readonly payments: Payments
   readonly currencies: Readonly<Record<string, { grossMinor: string; netMinor: string; instructions: number }>>
   readonly balanced: boolean
@@ -99,6 +101,8 @@ export async function sheetOf(engine: LineView, seconds: number): Promise<Sheet>
     for (const { heldAt } of store(task, 'held', HeldStore).longest(1))
       oldestHeldAt = Math.min(oldestHeldAt ?? heldAt, heldAt)
   }
+  // Before anything is waited for: a mirror may show another picture afterwards.
+  const [asOf, digest] = [engine.asOf, digestOf(engine.tasks)]
   const skipped = await skippedOf(engine)
   const currencies = currenciesOf(settled, faults)
   const received = sums.received + skipped
@@ -106,6 +110,7 @@ export async function sheetOf(engine: LineView, seconds: number): Promise<Sheet>
     faults.push(`received ${received} is not accepted + duplicate + conflicting + dead letters + skipped`)
   }
   return {
+    asOf,
     payments: {
       received,
       accepted: sums.fresh,
@@ -121,7 +126,7 @@ export async function sheetOf(engine: LineView, seconds: number): Promise<Sheet>
     },
     currencies,
     balanced: faults.length === 0,
-    digest: digestOf(engine.tasks),
+    digest,
     eventsPerSecond: seconds > 0 ? Math.round(received / seconds) : 0,
     heldMinor: Object.fromEntries(Object.entries(heldMinor).map(([currency, value]) => [currency, value.toString()])),
     oldestHeldAt,

@@ -128,8 +128,21 @@ export interface CurrencyBalance {
   readonly instructions: number
 }
 
+/**
+ * Which point a picture is of, when the tasks run in workers elsewhere: their state as they have stored it, which trails
+ * what they have done.
+ */
+export interface AsOf {
+  /** Everything up to this stream time is in it; null before the first tick. */
+  readonly streamTime: number | null
+  /** By task: the records of its input before this offset are in it. */
+  readonly positions: Readonly<Record<string, number>>
+}
+
 /** The balance sheet: numbers of transactions, then money per currency. */
 export interface BalanceView {
+  /** Null: of this instant. */
+  readonly asOf: AsOf | null
   readonly payments: {
     readonly received: number
     readonly accepted: number

@@ -39,6 +39,7 @@ export interface PageOptions {
 const ALERTS = 20
 const HOLDS = 50
 const noBalance: BalanceView = {
+  asOf: null,
   payments: {
     received: 0,
     accepted: 0,
@@ -173,7 +174,8 @@ export class LivePage implements PageEvents {
   }
 }
 
-const balanceView = ({ payments, currencies, heldMinor, balanced }: Sheet): BalanceView => ({
+const balanceView = ({ asOf, payments, currencies, heldMinor, balanced }: Sheet): BalanceView => ({
+  asOf,
   payments,
   currencies,
   heldMinor,

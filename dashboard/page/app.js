@@ -5,7 +5,7 @@ import { byId, h, setText } from './dom.js'
 import { showAlerts, showHolds } from './entries.js'
 import { FlowView } from './flow.js'
 import { follow, lookup, resolve } from './live.js'
-import { clockTime, count, day, duration, money, rate, shortTime, words } from './money.js'
+import { clockTime, count, day, duration, instant, money, rate, shortTime, words } from './money.js'
 import { receiptOf } from './receipt.js'
 
 const flow = new FlowView(byId('flow'))
@@ -51,6 +51,16 @@ function showFigures(snapshot) {
   byId('spark').firstElementChild.setAttribute('d', points.length > 1 ? `M${points.join('L')}` : '')
 }
 
+/** Where the tasks run in workers, what is shown is what they have stored, and that is said. */
+function showAsOf({ balance: { asOf } }) {
+  byId('as-of').hidden = asOf === null
+  if (asOf === null) return
+  const { streamTime } = asOf
+  const point = streamTime === null ? 'the beginning' : instant(streamTime)
+  setText(byId('as-of'), `As of ${point}: what the workers have stored, which trails what they have done.`)
+  setText(byId('balance-as-of'), streamTime === null ? '' : `as of ${clockTime(streamTime)} UTC`)
+}
+
 function showProducers({ alerts, holds }) {
   const producers = [...new Set([...alerts, ...holds].map((item) => item.producer))]
   const list = byId('producers')
@@ -66,6 +76,7 @@ function show(snapshot) {
   setText(byId('title'), snapshot.title)
   showTime(snapshot.time)
   showFigures(snapshot)
+  showAsOf(snapshot)
   flow.update(snapshot)
   showCycles(byId('cycles'), snapshot.cycles, snapshot.time.streamTime)
   const of = snapshot.positionsOf

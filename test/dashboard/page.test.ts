@@ -131,6 +131,19 @@ describe.skipIf(chromium === null)(`the page${chromium === null ? ` (${noChromiu
     expect(await text(page, '#clock-name')).toBe('Stream time')
   })
 
+  test('says which point it shows where the tasks run elsewhere, and nothing where they run here', async () => {
+    const world = new World()
+    const { page } = await open({}, world)
+    expect(await page.locator('#as-of').isVisible()).toBe(false)
+    world.asOf = { streamTime: Date.UTC(2026, 0, 5, 12, 1, 32), positions: { 'payments-0': 40 } }
+    world.step++
+    await page.locator('#as-of').waitFor()
+    expect(await text(page, '#as-of')).toBe(
+      'As of 2026-01-05 12:01:32 UTC: what the workers have stored, which trails what they have done.',
+    )
+    expect(await text(page, '#balance-as-of')).toBe('as of 12:01:32 UTC')
+  })
+
   test('says so when it does not balance, whatever the server says', async () => {
     const world = new World()
     world.balanced = false

@@ -1,5 +1,5 @@
 /** A small scripted world for the page: a graph, cycles that fill, close and settle, alerts, holds, a balance sheet. */
-import type { CycleView, Graph, HoldView, Snapshot } from '../../dashboard/snapshot.ts'
+import type { AsOf, CycleView, Graph, HoldView, Snapshot } from '../../dashboard/snapshot.ts'
 
 const cycleMs = 300_000
 export const noon = Date.UTC(2026, 0, 5, 12, 0, 0)
@@ -100,6 +100,7 @@ export class World {
   ]
   clock: Snapshot['time']['clock'] = 'SIMULATED'
   balanced = true
+  asOf: AsOf | null = null
   hostile = ''
 
   private cycles(streamTime: number): CycleView[] {
@@ -178,6 +179,7 @@ export class World {
       holds: this.holds,
       heldCount: held,
       balance: {
+        asOf: this.asOf,
         payments: {
           received: accepted + 1_300 + 12 + 60 + 4,
           accepted,
