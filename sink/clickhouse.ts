@@ -48,11 +48,11 @@ const PASSING = new Set([
 /** Error of a call as a SinkError: REFUSED (final), or UNREACHABLE with `retry`. What was sent may have taken effect. */
 export function classified(error: unknown, what: string): SinkError {
   if (error instanceof SinkError) return error
-  const message = error instanceof Error ? error.message.split('\n')[0].slice(0, 500) : String(error)
+  const message = error instanceof Error ? error.message.split('\n')[0].slice(0, 500).trim() : String(error)
   if (error instanceof ClickHouseError && !PASSING.has(error.code)) {
     return new SinkError(
       'SLUICE_CLICKHOUSE_REFUSED',
-      `${what}: ${error.type ?? ''} (code ${error.code}): ${message}.`,
+      `${what}: ${error.type ?? ''} (code ${error.code}): ${message.replace(/\.$/, '')}.`,
       {
         cause: error,
       },

@@ -88,6 +88,8 @@ async function configured(
 ): Promise<ClickHouseServer> {
   const user = { user: found.user, password: found.password }
   const version = await versionAt(found.url, user).catch((error: unknown) => {
+    // Who is not let in is told so; trying again does not help.
+    if (error instanceof SinkError && !error.retry) throw error
     const why = error instanceof Error ? error.message : String(error)
     throw new SinkError('SLUICE_CLICKHOUSE_UNREACHABLE', `As user ${user.user}: ${why}`, { cause: error })
   })
