@@ -1,6 +1,6 @@
 /** Kinds of configuration values: how each is read from text or from a file, and what is allowed, in words. */
 
-import { accessSync, constants } from 'node:fs'
+import { readFileSync } from 'node:fs'
 
 /** Why a value is not taken, as the end of a sentence that begins with the value: "is not a whole number". */
 export class Refused {
@@ -92,13 +92,12 @@ export const url = (about: string, fallback: string, ...schemes: string[]): Key<
     return schemes.includes(scheme) ? (raw as string) : new Refused(`has the scheme ${scheme}`)
   })
 
-/** Path of a file that has to be readable now. */
-export const file = (about: string): Key<string> =>
-  key(about, 'the path of a file that this process may read', '', (raw) => {
+/** Path of a PEM file that has to be readable now: one of another format is else refused by a library that names no file. */
+export const pemFile = (about: string): Key<string> =>
+  key(about, 'the path of a PEM file that this process may read', '', (raw) => {
     if (!isText(raw)) return new Refused('is not a path')
     try {
-      accessSync(raw, constants.R_OK)
-      return raw
+      return readFileSync(raw, 'latin1').includes('-----BEGIN ') ? raw : new Refused('is not in PEM format')
     } catch {
       return new Refused('cannot be read')
     }

@@ -92,12 +92,15 @@ function fromEnvironment({ env: name, secret }: NamedKey, env: Sources['env'], f
 }
 
 const refusal = ({ path, secret, allowed }: NamedKey, { value, from }: Origin, { why }: Refused): string => {
-  const text = (typeof value === 'string' ? `'${value}'` : JSON.stringify(value)).replace(
-    /(:\/\/[^:/@]*:)[^@/]*@/,
-    '$1***@',
-  )
-  const shown = secret ? 'the value' : text
+  const text = typeof value === 'string' ? `'${value}'` : JSON.stringify(value)
+  const shown = secret ? 'the value' : withoutPassword(text)
   return `${path} (${from}): ${shown} ${why}; allowed: ${allowed}`
+}
+
+/** What is no address may be meant as one, with a password in it: then nothing before the last @ is shown. */
+function withoutPassword(text: string): string {
+  const masked = text.replace(/(:\/\/[^:/@]*:)[^@/]*@/, '$1***@')
+  return masked.includes('***@') ? masked : text.replace(/(['"])[^'"]*@/g, '$1***@')
 }
 
 /** Names of the environment that are nearly one of ours. */

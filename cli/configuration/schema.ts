@@ -1,13 +1,13 @@
 /** Every key of the configuration, with its kind, default and meaning. docs/configuration.md is made from it. */
 
-import { file, named, oneOf, secret, servers, text, url, whole, yesNo, type Key } from './key.ts'
+import { named, oneOf, pemFile, secret, servers, text, url, whole, yesNo, type Key } from './key.ts'
 
 /** Where TLS is asked for in the same words by several services. */
 const tls = (service: string) => ({
   enabled: yesNo(`Speak TLS with ${service}.`, false),
-  ca: file(`PEM file of the authority that signed ${service}'s certificate; absent: those that Node trusts.`),
-  cert: file(`PEM file of our own certificate, when ${service} asks for one.`),
-  key: file('PEM file of the key of that certificate; readable by this user only.'),
+  ca: pemFile(`PEM file of the authority that signed ${service}'s certificate; absent: those that Node trusts.`),
+  cert: pemFile(`PEM file of our own certificate, when ${service} asks for one.`),
+  key: pemFile('PEM file of the key of that certificate; readable by this user only.'),
 })
 
 const namePattern = /^[A-Za-z0-9._-]{1,60}$/

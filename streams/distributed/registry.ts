@@ -51,10 +51,10 @@ export class Registry {
   private readonly client: SchemaRegistry
   private readonly schemas = new Map<number, string | null>()
 
-  constructor({ url, username, password, timeoutMs = 5_000 }: RegistryOptions) {
-    this.url = url.replace(/\/+$/, '')
+  constructor({ timeoutMs = 5_000, ...options }: RegistryOptions) {
+    const { url, auth } = accessOf(options)
+    this.url = url
     this.timeoutMs = timeoutMs
-    const auth = username === undefined || username === '' ? undefined : { username, password: password ?? '' }
     const basic = auth === undefined ? '' : Buffer.from(`${auth.username}:${auth.password}`).toString('base64')
     this.headers = {
       'content-type': 'application/vnd.schemaregistry.v1+json',
@@ -168,8 +168,21 @@ export class Registry {
     if (response.ok && answer !== undefined) return answer as T
     const { error_code: code = 0, message = '' } = (answer ?? {}) as { error_code?: number; message?: string }
     if (status === 404 && none.includes(code)) return null
-    const said = message === '' ? text.slice(0, 200) : message
+    const said = message === '' ? text.slice(0, 200).trim() : message
     throw new RegistryError(`${method} ${this.url}${path}: ${status} ${said}`, status)
+  }
+}
+
+/** The address without user and password, which may stand in it: neither a request nor a message may have them there. */
+function accessOf({ url, username = '', password = '' }: RegistryOptions) {
+  const parsed = new URL(url)
+  const user = username === '' ? decodeURIComponent(parsed.username) : username
+  const secret = username === '' ? decodeURIComponent(parsed.password) : password
+  parsed.username = ''
+  parsed.password = ''
+  return {
+    url: parsed.href.replace(/\/+$/, ''),
+    auth: user === '' ? undefined : { username: user, password: secret },
   }
 }
 

@@ -80,7 +80,7 @@ describe('what is refused, and in which words', () => {
     [
       'a file that is not there',
       { SLUICE_REDIS_TLS_CA: '/none' },
-      "redis.tls.ca (SLUICE_REDIS_TLS_CA): '/none' cannot be read; allowed: the path of a file that this process may read",
+      "redis.tls.ca (SLUICE_REDIS_TLS_CA): '/none' cannot be read; allowed: the path of a PEM file that this process may read",
     ],
     [
       'a name nearly ours',
