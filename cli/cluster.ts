@@ -13,12 +13,13 @@ import {
   type LineManifest,
   type LineOptions,
 } from '../streams/distributed/manifest.ts'
+import { brokerError } from '../streams/distributed/wire/errors.ts'
 import { CodedError } from '../streams/index.ts'
 import { createTasks } from '../streams/takeover.ts'
 import { schemaIds } from '../streams/schema-ids.ts'
 import type { Configuration } from './configuration/schema.ts'
 import { createTopics, hashKeyOf, lineTasks, logicVersion, markOf, settingsIn, type Line } from './engine.ts'
-import { UsageError } from './output.ts'
+import { say, UsageError } from './output.ts'
 import { registeredIds, registryOf, writersOf } from './subjects.ts'
 
 export interface ClusterLine extends Line {
@@ -57,7 +58,17 @@ export function distributedOptions({ kafka, redis }: Configuration): Distributed
     tls: tlsOf(kafka.tls),
     sasl: mechanism === '' ? undefined : { mechanism, username, password },
     redisOptions: { username: present(redis.username), password: present(redis.password), tls: tlsOf(redis.tls) },
-    group: { sessionTimeoutMs: kafka.sessionTimeoutMs },
+    group: { sessionTimeoutMs: kafka.sessionTimeoutMs, onError: sayRefusals() },
+  }
+}
+
+/** A membership that broke is made anew twice a second. What passes is not said; a refusal is, once. */
+function sayRefusals(): (error: Error) => void {
+  let last = ''
+  return (error) => {
+    const { code, message } = brokerError(error, 'the group of the workers')
+    if (code === 'SLUICE_BROKER_DENIED' && message !== last) say(`sluice: ${message}`)
+    last = message
   }
 }
 

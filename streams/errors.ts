@@ -90,6 +90,20 @@ export const faults = {
     cause: 'The Kafka cluster does not offer the transaction protocol that exactly-once rests on.',
     action: 'Use Kafka 4.2, with transaction.version at 2 (kafka-features.sh upgrade --feature transaction.version=2).',
   },
+  SLUICE_BROKER_DENIED: {
+    cause:
+      'The brokers do not take this process: they speak another transport, do not know its certificate or its user, or have no ACL for what it does.',
+    action:
+      'Compare kafka.tls and kafka.sasl with the listener that kafka.brokers names, and the ACLs of this user with docs/deployment.md (Secured services). Running tasks wait and go on by themselves.',
+    road: 'wait',
+  },
+  SLUICE_STORE_DENIED: {
+    cause:
+      'The Redis server does not take this process: TLS on one side only, another certificate or password, or a user who may not run a command or use a key that is needed.',
+    action:
+      'Compare redis.url, redis.tls, redis.username and redis.password with the server, and its user with the ACL line in docs/deployment.md (Secured services). Running tasks wait and go on by themselves.',
+    road: 'wait',
+  },
   SLUICE_CLOSED: {
     cause: 'The store was closed while it was in use.',
     action: 'None when the process is stopping; otherwise look for the error before this one.',

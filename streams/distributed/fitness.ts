@@ -5,8 +5,12 @@
 import { apiVersionsV4, ConfigResourceTypes, describeConfigsV4, metadataV12 } from '@platformatic/kafka'
 import type { Redis } from 'ioredis'
 import { CodedError } from '../errors.ts'
+import { stateKey } from './names.ts'
+import { storeError } from './redis.ts'
+import { script } from './script.ts'
 import type { Cluster } from './wire/cluster.ts'
-import { brokerError, reasonOf } from './wire/errors.ts'
+import { CutOff, denialOf, wordsOf } from './wire/denial.ts'
+import { brokerError, isLost, reasonOf } from './wire/errors.ts'
 
 const CLIENT = 'sluice'
 
@@ -23,7 +27,14 @@ const LOSES_MARKERS = 30
 export async function fitBroker(cluster: Cluster): Promise<string[]> {
   let answer
   try {
-    answer = await cluster.any('brokers', (c) => apiVersionsV4.api.async(c, CLIENT, '1'))
+    answer = await cluster.any('brokers', async (c) => {
+      const versions = await apiVersionsV4.api.async(c, CLIENT, '1')
+      // That much a broker tells anybody.
+      await metadataV12.api.async(c, [], false).catch((error: unknown) => {
+        throw isLost(error) ? new CutOff(error) : error
+      })
+      return versions
+    })
   } catch (error) {
     throw brokerError(error, `brokers ${cluster.options.brokers.join(', ')}`)
   }
@@ -40,25 +51,47 @@ export async function fitBroker(cluster: Cluster): Promise<string[]> {
   return ['The brokers are of version 4.3: 4.3.0 and 4.3.1 lose acknowledged transactions in a crash (KAFKA-20734).']
 }
 
-/** Connects to Redis. Errors: SLUICE_STORE_UNREACHABLE, SLUICE_STORE_EVICTS. */
-export async function fitRedis(redis: Redis): Promise<string[]> {
+const probe = script('probe')
+
+/**
+ * Connects to Redis, and tries what the scripts do there with keys of this prefix.
+ * Errors: SLUICE_STORE_UNREACHABLE, SLUICE_STORE_DENIED, SLUICE_STORE_EVICTS.
+ */
+export async function fitRedis(redis: Redis, prefix: string): Promise<string[]> {
   const { host, port } = redis.options
   let memory: string
   let persistence: string
   try {
     await redis.connect()
+    // The client goes on in database 0 when it may not have another one.
+    if (redis.options.db !== 0) await redis.select(redis.options.db ?? 0)
     memory = await redis.info('memory')
     persistence = await redis.info('persistence')
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    throw new CodedError('SLUICE_STORE_UNREACHABLE', `Redis at ${host}:${port}: ${text}`, { cause: error })
+    throw storeError(redis, error, `Redis at ${host}:${port}`)
   }
   const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'unknown'
   if (policy !== 'noeviction') throw new CodedError('SLUICE_STORE_EVICTS', `Redis at ${host}:${port} has ${policy}`)
+  await assertRights(redis, `Redis at ${host}:${port}`, prefix)
   if (/^aof_enabled:1/m.test(persistence)) return []
   return [
     `Redis at ${host}:${port} writes no append-only file: after a restart of it the tasks process again from its last dump, or from the start of the log. Set appendonly yes.`,
   ]
+}
+
+/** Errors: SLUICE_STORE_DENIED with every command that this user lacks. */
+async function assertRights(redis: Redis, where: string, prefix: string): Promise<void> {
+  // No task is called so.
+  const key = `${stateKey(prefix, '')}:probe`
+  let lacks: string[]
+  try {
+    lacks = ((await probe(redis, [key], [])) as Buffer[]).map(String)
+  } catch (error) {
+    throw storeError(redis, error, `${where}, keys ${key.slice(0, key.indexOf('}'))}*`)
+  }
+  if (lacks.length === 0) return
+  const who = `user ${redis.options.username ?? 'default'}`
+  throw new CodedError('SLUICE_STORE_DENIED', `${where}: ${who} may not run ${lacks.join(', ')}`)
 }
 
 export interface UsedTopic {
@@ -177,8 +210,8 @@ async function brokerWarnings(
       })
       values = valuesOf(answer.results[0].configs)
     } catch (error) {
-      const why = reasonOf(error) ?? (error as Error).message
-      warnings.add(`What the brokers are set to could not be checked (${why}).`)
+      const why = denialOf(error) === null ? wordsOf(error) : 'this user may not describe the cluster, DescribeConfigs'
+      warnings.add(`What the brokers are set to could not be checked: ${why}.`)
       continue
     }
     const minutes = Number(values.get('offsets.retention.minutes') ?? YEAR_MINUTES)

@@ -5,10 +5,11 @@
  * of tasks, and a task keeps its meaning whatever others join with. Cooperative means that only what moves is given up.
  * The group is told about it (the next JoinGroup) only when `revoked` has resolved; nobody gets a task before that.
  */
+import { isIP } from 'node:net'
 import { Consumer, type ConnectionOptions } from '@platformatic/kafka'
 import type { Group } from '../backend.ts'
 import { taskGroup, taskTopic } from './names.ts'
-import { sleep } from './wire/cluster.ts'
+import { parseBroker, sleep } from './wire/cluster.ts'
 import { brokerError } from './wire/errors.ts'
 
 export interface GroupOptions {
@@ -90,6 +91,9 @@ class Member {
       groupId: taskGroup(options.prefix),
       bootstrapBrokers: [...options.brokers],
       tls: options.tls,
+      // As for every other connection (wire/cluster.ts); an address is no name.
+      tlsServerName:
+        options.tls !== undefined && options.brokers.every((broker) => isIP(parseBroker(broker).host) === 0),
       sasl: options.sasl,
       sessionTimeout: options.sessionTimeoutMs ?? 10_000,
       heartbeatInterval: options.heartbeatMs ?? 1_000,

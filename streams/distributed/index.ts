@@ -3,13 +3,13 @@
  * open it at once; what one of them may do is decided by the fence of each writer alone.
  */
 import type { ConnectionOptions } from '@platformatic/kafka'
-import { Redis, type RedisOptions } from 'ioredis'
 import type { Backend, Clock } from '../backend.ts'
 import { systemClock } from './clock.ts'
 import { fitBroker, fitRedis, fitTopics } from './fitness.ts'
 import { kafkaGroup, type GroupOptions } from './group.ts'
 import { KafkaLog, type KafkaLogOptions } from './log.ts'
 import { ledgerTopic, topicName } from './names.ts'
+import { redisAt, type RedisAccess } from './redis.ts'
 import { RedisState } from './state.ts'
 import { Cluster } from './wire/cluster.ts'
 
@@ -29,7 +29,8 @@ export interface DistributedOptions {
   readonly topicSettings?: KafkaLogOptions['topicSettings']
   readonly tls?: ConnectionOptions['tls']
   readonly sasl?: ConnectionOptions['sasl']
-  readonly redisOptions?: Pick<RedisOptions, 'username' | 'password' | 'tls' | 'commandTimeout' | 'connectTimeout'>
+  /** They win over the URL. */
+  readonly redisOptions?: RedisAccess
   readonly group?: Pick<GroupOptions, 'sessionTimeoutMs' | 'heartbeatMs' | 'rebalanceTimeoutMs' | 'onError'>
   readonly clock?: Clock
 }
@@ -48,28 +49,16 @@ export interface DistributedBackend extends Backend {
 }
 
 const CLIENT = 'sluice'
-/**
- * A server that takes longer is away (a half-open link, a suspended process): without a limit a task would wait for it for
- * ever and never be recovered. Longer than the largest delta (0.2 s) and a takeover's longest list on a loaded machine.
- */
-const ANSWER_MS = 10_000
 
 /**
  * Connects, and refuses what would lose data silently.
- * Errors: SLUICE_BROKER_FAILED, SLUICE_BROKER_UNFIT, SLUICE_STORE_UNREACHABLE, SLUICE_STORE_EVICTS.
+ * Errors: SLUICE_BROKER_FAILED, SLUICE_BROKER_DENIED, SLUICE_BROKER_UNFIT, SLUICE_STORE_UNREACHABLE,
+ * SLUICE_STORE_DENIED, SLUICE_STORE_EVICTS.
  */
 export async function openDistributed(options: DistributedOptions): Promise<DistributedBackend> {
   const { brokers, prefix, tls, sasl } = options
   const cluster = new Cluster({ brokers, clientId: CLIENT, tls, sasl })
-  const redis = new Redis(options.redis, {
-    commandTimeout: ANSWER_MS,
-    ...options.redisOptions,
-    lazyConnect: true,
-    protocol: 2,
-    maxRetriesPerRequest: 10,
-  })
-  // Whoever waits for an answer hears of it; the client connects again by itself.
-  redis.on('error', () => undefined)
+  const redis = redisAt(options.redis, options.redisOptions)
   const topicPrefix = options.topicPrefix ?? ''
   const logOptions = {
     prefix,
@@ -94,7 +83,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     redis.disconnect()
   }
   try {
-    const warnings = [...(await fitBroker(cluster)), ...(await fitRedis(redis))]
+    const warnings = [...(await fitBroker(cluster)), ...(await fitRedis(redis, prefix))]
     await log.createOwn(ledgerTopic(prefix), 2)
     const state = new RedisState(redis, prefix)
     return {

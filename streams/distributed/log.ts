@@ -13,7 +13,7 @@ import { Appender } from './appender.ts'
 import { ledgerGroup, ledgerTopic, topicName, transactionalId } from './names.ts'
 import { createTopics } from './topics.ts'
 import { committedOf } from './wire/batches.ts'
-import type { Cluster } from './wire/cluster.ts'
+import type { Cluster, TopicInfo } from './wire/cluster.ts'
 import { brokerError, reasonOf } from './wire/errors.ts'
 import { fetch, type FetchAnswer } from './wire/requests.ts'
 import { fence, offsetAt, readLedger, stableEnd, type WriterNames } from './writer.ts'
@@ -48,11 +48,20 @@ export class KafkaLog implements Log {
   }
 
   async topicId(topic: string): Promise<string> {
-    return (await this.#cluster.topic(this.#name(topic))).id
+    return (await this.#about(topic)).id
   }
 
   async partitions(topic: string): Promise<number> {
-    return (await this.#cluster.topic(this.#name(topic))).leaders.length
+    return (await this.#about(topic)).leaders.length
+  }
+
+  async #about(topic: string): Promise<TopicInfo> {
+    const name = this.#name(topic)
+    try {
+      return await this.#cluster.topic(name)
+    } catch (error) {
+      throw brokerError(error, `topic ${name}`)
+    }
   }
 
   async createTopics(topics: readonly TopicSpec[]): Promise<void> {

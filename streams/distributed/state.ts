@@ -12,6 +12,7 @@ import { assertDelta, presentOf } from '../embedded/state.ts'
 import { CodedError } from '../errors.ts'
 import { eachPut } from '../puts.ts'
 import { stateKey } from './names.ts'
+import { storeError } from './redis.ts'
 import { RespWriter } from './resp.ts'
 import { script, type Arguments } from './script.ts'
 
@@ -126,8 +127,7 @@ export class RedisState implements State {
     try {
       return await scripts[name](this.#redis, keys, args)
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error)
-      throw new CodedError('SLUICE_STORE_UNREACHABLE', `state of ${task}, ${name}: ${text}`, { cause: error })
+      throw storeError(this.#redis, error, `state of ${task}, ${name}`)
     }
   }
 }

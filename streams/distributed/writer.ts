@@ -62,7 +62,7 @@ export async function fence(cluster: Cluster, id: string, names: WriterNames): P
     const committed = await readLedger(cluster, names, true)
     return new KafkaWriter(cluster, id, names, committed, producer.producerId, producer.producerEpoch)
   } catch (error) {
-    throw brokerError(error, `writer ${id}`)
+    throw brokerError(error, `writer ${id} (transactional id ${names.transactionalId}, group ${names.group})`)
   }
 }
 

@@ -7,8 +7,11 @@
  */
 import type { TopicPartition } from '../../backend.ts'
 import { Connection, findCoordinatorV4, metadataV12, type ConnectionOptions } from '@platformatic/kafka'
+import { isIP } from 'node:net'
 import { CodedError } from '../../errors.ts'
+import { denialOf, doubtOf } from './denial.ts'
 import { BrokerError, isLost, isPassing, reasonOf } from './errors.ts'
+import { Sessions } from './session.ts'
 
 export interface ClusterOptions {
   /** host:port of some brokers; the others are found through them. */
@@ -37,6 +40,8 @@ const PATIENCE_MS = 30_000
 /** First pause before asking again: what a broker needs to complete the transaction before (2 ms), then longer. */
 const PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 200
+/** A broker that dies breaks handshakes for milliseconds, and takes no connections then; one of another kind goes on. */
+const DOUBT_MS = 3_000
 
 /** A connection that nobody has needed for so long is closed. */
 const IDLE_MS = 60_000
@@ -55,6 +60,9 @@ export class Cluster {
   readonly #open = new Set<Connection>()
   /** How often a connection to a node ended otherwise than by us. */
   readonly #losses = new Map<string, number>()
+  readonly #sessions = new Sessions()
+  /** Why a broker has ended a connection that was made already: an alert of TLS comes after the handshake. */
+  readonly #refused = new WeakMap<Connection, Error>()
   #closed = false
 
   constructor(options: ClusterOptions) {
@@ -67,6 +75,7 @@ export class Cluster {
    */
   async ask<T>(where: string, send: () => Promise<T>, forget?: () => void, again = mayAskAgain): Promise<T> {
     const until = performance.now() + (this.options.patienceMs ?? PATIENCE_MS)
+    let doubtedSince: number | null = null
     for (let pause = PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.3)) {
       this.#assertOpen(where)
       try {
@@ -74,6 +83,8 @@ export class Cluster {
       } catch (error) {
         this.#assertOpen(where)
         if (!again(error) || performance.now() > until) throw error
+        doubtedSince = doubtOf(error) === null ? null : (doubtedSince ?? performance.now())
+        if (doubtedSince !== null && performance.now() - doubtedSince > DOUBT_MS) throw error
         if (reasonOf(error) !== 'CONCURRENT_TRANSACTIONS' && reasonOf(error) !== 'UNSTABLE_OFFSET_COMMIT') forget?.()
         await sleep(pause)
       }
@@ -92,7 +103,7 @@ export class Cluster {
         this.#lost(node, connection)
         await connection.close()
       } else this.#giveBack(node, connection)
-      throw error
+      throw this.#refused.get(connection) ?? error
     }
     this.#giveBack(node, connection)
     return answer
@@ -189,13 +200,20 @@ export class Cluster {
     this.#assertOpen(`${node.host}:${node.port}`)
     const idle = this.#idle.get(nameOf(node)) ?? []
     for (let kept = idle.pop(); kept !== undefined; kept = idle.pop()) {
-      if (kept.connection.isConnected()) return kept.connection
+      if (kept.connection.isConnected() && !this.#sessions.isOver(kept.connection)) return kept.connection
+      void this.#discard(kept.connection)
     }
-    const { clientId, tls, sasl } = this.options
-    const options = { requestTimeout: REQUEST_MS, connectTimeout: 5_000, maxInflights: 1, tls, sasl }
+    const { clientId, tls, sasl: login } = this.options
+    const sasl = login === undefined ? undefined : this.#sessions.keeping(login)
+    // By its name a server behind a shared address knows which certificate to show; an address is none (RFC 6066).
+    const tlsServerName = tls !== undefined && isIP(node.host) === 0
+    const options = { requestTimeout: REQUEST_MS, connectTimeout: 5_000, maxInflights: 1, tls, tlsServerName, sasl }
     const connection = new Connection(clientId, options)
     // Whoever waits for an answer hears of it; without a listener the event alone would end the process.
-    connection.on('error', () => this.#lost(node, connection))
+    connection.on('error', (error: Error) => {
+      if (denialOf(error) !== null) this.#refused.set(connection, error)
+      this.#lost(node, connection)
+    })
     connection.on('close', () => this.#lost(node, connection))
     this.#open.add(connection)
     await connection.connect(node.host, node.port)
@@ -240,9 +258,11 @@ export class Cluster {
   }
 }
 
-function parseBroker(broker: string): Node {
+/** host:port as its parts. */
+export function parseBroker(broker: string): Node {
   const colon = broker.lastIndexOf(':')
   const port = Number(broker.slice(colon + 1))
   if (colon < 1 || !Number.isInteger(port)) throw new Error(`brokers: '${broker}' is not host:port`)
-  return { host: broker.slice(0, colon), port }
+  // An address of version 6 stands in brackets here, and without them in a socket's.
+  return { host: broker.slice(0, colon).replace(/^\[|\]$/g, ''), port }
 }

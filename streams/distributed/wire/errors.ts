@@ -1,5 +1,6 @@
 /** What a broker's refusal means to us: which ones say "not done, ask again", and which say that we are fenced. */
 import { CodedError } from '../../errors.ts'
+import { denialOf, doubtOf, wordsOf } from './denial.ts'
 
 /** A broker's refusal of one request or one part of it, by the protocol's own name. */
 export class BrokerError extends Error {
@@ -54,12 +55,14 @@ export function isFenced(error: unknown): boolean {
 /** True when no answer came: what was asked may have happened or not. */
 export function isLost(error: unknown): boolean {
   const { code } = error as { code?: unknown }
-  return code === 'PLT_KFK_NETWORK' || code === 'PLT_KFK_TIMEOUT'
+  return (code === 'PLT_KFK_NETWORK' || code === 'PLT_KFK_TIMEOUT') && denialOf(error) === null
 }
 
 /** Any other error as a coded one, with what was being done. */
 export function brokerError(error: unknown, where: string): CodedError {
   if (error instanceof CodedError) return error
-  const text = reasonOf(error) ?? (error instanceof Error ? error.message : String(error))
+  const denied = denialOf(error) ?? (reasonOf(error) === null ? doubtOf(error) : null)
+  if (denied !== null) return new CodedError('SLUICE_BROKER_DENIED', `${where}: ${denied}`, { cause: error })
+  const text = reasonOf(error) ?? wordsOf(error)
   return new CodedError('SLUICE_BROKER_FAILED', `${where}: ${text}`, { cause: error })
 }
