@@ -23,7 +23,7 @@ export function settingsOf(node: NodeSettings): Record<string, string> {
     'advertised.listeners': node.advertised,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL',
     'log.dirs': node.logDirectory,
     'default.replication.factor': copies,
     'min.insync.replicas': acknowledged,

@@ -24,6 +24,10 @@ export interface KafkaOptions {
   readonly heap?: string
   /** True: processes of ours, to be killed, whatever the environment names. */
   readonly own?: boolean
+  /** Listeners beside the plain one, called as their protocol (SSL, SASL_SSL): kafka-secured.ts. One broker only. */
+  readonly listeners?: readonly { readonly name: string; readonly port: number }[]
+  /** More arguments of `kafka-storage format`. */
+  readonly format?: readonly string[]
 }
 
 export interface Kafka extends Service {
@@ -114,11 +118,13 @@ async function node(spec: NodeSpec): Promise<Server> {
   const directory = join(base, `node-${id}`)
   mkdirSync(directory)
   const files = { server: join(directory, 'server.properties'), log4j: join(directory, 'log4j2.properties') }
+  const open = [{ name: 'PLAINTEXT', port: broker }, ...(spec.listeners ?? [])]
+  const advertised = open.map(({ name, port }) => `${name}://127.0.0.1:${port}`).join(',')
   const settings = settingsOf({
     id,
     brokers: spec.of,
-    listeners: `PLAINTEXT://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller}`,
-    advertised: `PLAINTEXT://127.0.0.1:${broker}`,
+    listeners: `${advertised},CONTROLLER://127.0.0.1:${controller}`,
+    advertised,
     voters: spec.voters,
     logDirectory: join(directory, 'data'),
   })
@@ -127,6 +133,7 @@ async function node(spec: NodeSpec): Promise<Server> {
   const env = { ...process.env, CLASSPATH: `${lib}/*` }
   const java = ['-XX:+UseSerialGC', `-Dlog4j2.configurationFile=${files.log4j}`]
   const format = ['-XX:TieredStopAtLevel=1', 'kafka.tools.StorageTool', 'format', '-t', CLUSTER, '-c', files.server]
+  format.push(...(spec.format ?? []))
   const formatted = await run('java', [...java, ...format], { env })
   if (formatted.code !== 0) throw new Error(`storage could not be formatted: ${formatted.said.trim()}`)
   return new Server({

@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { freePort } from './cache.ts'
+import type { Certificates } from './certificates.ts'
 import { container } from './containers.ts'
 import { program } from './programs.ts'
 import { Server } from './server.ts'
@@ -12,6 +14,8 @@ import { find, serviceOf, type Missing, type Service } from './service.ts'
 export interface RedisOptions {
   /** More arguments of `redis-server`; a later one wins. */
   readonly settings?: readonly string[]
+  /** Speaks TLS, and nothing else, with the server's certificate of these. */
+  readonly tls?: Certificates
   /** True: a process of ours, to be killed, whatever the environment names. */
   readonly own?: boolean
 }
@@ -30,9 +34,9 @@ const SETTINGS = ['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'no
 export async function redis(options: RedisOptions = {}): Promise<RedisService | Missing> {
   const settings = options.settings ?? []
   const found = await find('redis', {
-    own: options.own ?? settings.length > 0,
+    own: options.own ?? (settings.length > 0 || options.tls !== undefined),
     container: inContainer,
-    process: () => processOf(settings),
+    process: () => processOf(settings, options.tls),
   })
   if ('missing' in found) return found
   const server = found.servers[0] ?? null
@@ -49,23 +53,28 @@ function inContainer(): Promise<Service> {
   })
 }
 
-async function processOf(settings: readonly string[]): Promise<Service | Missing> {
+async function processOf(settings: readonly string[], tls?: Certificates): Promise<Service | Missing> {
   const found = await program('redis-server')
   if ('missing' in found) return found
   const base = mkdtempSync(join(tmpdir(), 'sluice-redis-'))
   const directory = join(base, 'node')
   const port = await freePort()
-  const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--daemonize', 'no']
+  const listen =
+    tls === undefined ? ['--port', String(port)] : ['--port', '0', '--tls-port', String(port), ...tlsOf(tls)]
+  const place = [...listen, '--bind', '127.0.0.1', '--dir', directory, '--daemonize', 'no']
   const server = new Server({
     name: 'redis-server',
     command: found.path,
     args: [...place, ...SETTINGS, ...settings],
     env: found.env,
     directory,
-    ready: () => answers(port),
+    ready: () => answers(port, tls !== undefined),
     patienceMs: 60_000,
   })
-  const service = serviceOf(`redis://127.0.0.1:${port}`, [server], () => rmSync(base, { recursive: true, force: true }))
+  const scheme = tls === undefined ? 'redis' : 'rediss'
+  const service = serviceOf(`${scheme}://127.0.0.1:${port}`, [server], () =>
+    rmSync(base, { recursive: true, force: true }),
+  )
   try {
     await server.start()
   } catch (error) {
@@ -75,10 +84,27 @@ async function processOf(settings: readonly string[]): Promise<Service | Missing
   return service
 }
 
+const tlsOf = ({ ca, server }: Certificates): string[] => {
+  return [
+    '--tls-cert-file',
+    server.cert,
+    '--tls-key-file',
+    server.key,
+    '--tls-ca-cert-file',
+    ca,
+    '--tls-auth-clients',
+    'no',
+  ]
+}
+
 /** True when it has loaded what it keeps: until then it answers -LOADING. One that asks for a password is up as well. */
-function answers(port: number): Promise<boolean> {
+function answers(port: number, tls: boolean): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
+    const ask = (): boolean => socket.write('PING\r\n')
+    // Whether it is up is asked here, not whether it is the right one.
+    const socket = tls
+      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, ask)
+      : connect(port, '127.0.0.1', ask)
     socket.setTimeout(2_000, () => socket.destroy())
     socket.once('data', (chunk) => {
       resolve(/^(\+PONG|-NOAUTH)/.test(chunk.toString()))
