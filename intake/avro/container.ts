@@ -156,6 +156,13 @@ export function skip(type: AvroType, bytes: Uint8Array, at: number, end: number)
     }
     case 'array':
       return skipArray(type.items, bytes, at, end)
+    case 'fixed':
+      return end - at >= type.size ? at + type.size : -1
+    case 'union': {
+      const next = readVarint(bytes, at, end)
+      const index = varintOut[0]
+      return next >= 0 && index >= 0 && index < type.branches.length ? skip(type.branches[index], bytes, next, end) : -1
+    }
   }
 }
 

@@ -2,11 +2,13 @@
  * Writes the JavaScript text of one decoder: a loop over rows, every field inline, every bound checked before the read.
  */
 import type { ColumnSpec, Nesting } from './columns.ts'
+import { arrayText } from './decode-array.ts'
 import { encodeDefault } from './object.ts'
+import { loopText } from './decode-loop.ts'
 import { numberText } from './decode-number.ts'
 import type { NumberName } from './decode-number.ts'
 import { SchemaError, sameType } from './schema.ts'
-import type { AvroType, EnumType, Field, NullableType, RecordType } from './schema.ts'
+import type { AvroType, EnumType, Field, NullableType, RecordType, UnionType } from './schema.ts'
 
 /** Number types that a writer's may be read as. */
 const promotions: Record<NumberName, readonly string[]> = {
@@ -45,36 +47,15 @@ export class DecoderSource {
 
   /** The body of a function (readVarint, varintOut, tables) that returns the decoder. */
   text(same: boolean, maxBytes: number, fault: { malformed: number; tooLarge: number }): string {
-    const used = Array.from(
-      { length: this.specs.reduce((sum, spec) => sum + (twoArrays(spec) ? 2 : 1), 0) },
-      (_, i) => i,
-    )
-    return `'use strict'
-${this.tables.map((_, i) => `const t${i} = tables[${i}]`).join('\n')}
-return function decode(bytes, view, starts, ends, rows, count, arrays, canonicals, fault, tailAt) {
-  ${used.map((i) => `const c${i} = arrays[${i}]`).join('; ')}
-  let faults = 0
-  for (let i = 0; i < count; i++) {
-    const row = rows[i]
-    const start = starts[row]
-    const end = ends[row]
-    let p = start + 5
-    let canonical = ${same ? 1 : 0}
-    decode: {
-      if (p > end || end - start > ${maxBytes}) break decode
-      ${this.lines.join('\n      ')}
-      if (p !== end) break decode
-      fault[row] = 0
-      canonicals[row] = canonical
-      continue
-    }
-    ${this.specs.map((spec) => this.nullInto(spec)).join('\n    ')}
-    canonicals[row] = 0
-    fault[row] = end - start > ${maxBytes} ? ${fault.tooLarge} : ${fault.malformed}
-    faults++
-  }
-  return faults
-}`
+    return loopText({
+      tables: this.tables.length,
+      arrays: this.specs.reduce((sum, spec) => sum + (twoArrays(spec) ? 2 : 1), 0),
+      fields: this.lines,
+      nulls: this.specs.map((spec) => this.nullInto(spec)),
+      canonical: same,
+      maxBytes,
+      fault,
+    })
   }
 
   /** The fields of a writer's record, in the order in which they were written, then what only the reader has. */
@@ -103,6 +84,12 @@ return function decode(bytes, view, starts, ends, rows, count, arrays, canonical
       this.line('else {')
       this.value(writer.of, reader.type === 'nullable' ? reader.of : reader, name)
       this.line('}')
+      return
+    }
+    if (writer.type === 'union') {
+      let read = 0
+      this.branches(writer, (branch) => (read += this.valueOrFault(branch, reader, name)))
+      if (read === 0) throw this.mismatch(writer, reader, name)
       return
     }
     if (reader.type === 'nullable') {
@@ -142,8 +129,37 @@ return function decode(bytes, view, starts, ends, rows, count, arrays, canonical
         this.raw(writer, reader, c, name)
         return
       case 'null':
+      case 'fixed':
         throw this.mismatch(writer, reader, name)
     }
+  }
+
+  /** 1 when values of this branch can be read; else the rows that have one fault, and 0. */
+  private valueOrFault(branch: AvroType, reader: AvroType, name: string): number {
+    const before = this.lines.length
+    try {
+      this.value(branch, reader, name)
+      return 1
+    } catch (error) {
+      if (!(error instanceof SchemaError)) throw error
+      this.lines.length = before
+      this.line('break decode')
+      return 0
+    }
+  }
+
+  /** Reads the index of a union's branch, and does for each branch what `each` writes. */
+  private branches(union: UnionType, each: (branch: AvroType) => void): void {
+    const x = this.name()
+    this.line(`p = readVarint(bytes, p, end); if (p < 0) break decode`)
+    this.line(`if (varintOut[1] !== 0) canonical = 0`)
+    this.line(`const ${x} = varintOut[0]`)
+    union.branches.forEach((branch, i) => {
+      this.line(`if (${x} === ${i}) {`)
+      each(branch)
+      this.line('} else')
+    })
+    this.line('break decode')
   }
 
   private raw(writer: AvroType, reader: AvroType, c: number, name: string): void {
@@ -259,26 +275,21 @@ return function decode(bytes, view, starts, ends, rows, count, arrays, canonical
         return
       case 'array':
         this.skipArray(type.items)
+        return
+      case 'fixed':
+        this.line(`if (end - p < ${type.size}) break decode`)
+        this.line(`p += ${type.size}`)
+        return
+      case 'union':
+        this.branches(type, (branch) => this.skip(branch))
     }
   }
 
   private skipArray(items: AvroType): void {
-    const [n, blocks, blockEnd, j] = [this.name(), this.name(), this.name(), this.name()]
-    this.line(`for (let ${blocks} = 0; ; ${blocks}++) {`)
-    this.line(`p = readVarint(bytes, p, end); if (p < 0) break decode`)
-    this.line(`if (varintOut[1] !== 0) canonical = 0`)
-    this.line(`let ${n} = varintOut[0], ${blockEnd} = -1`)
-    this.line(`if (${n} === 0) break`)
-    this.line(`if (${blocks} > 0 || ${n} < 0) canonical = 0`)
-    this.line(`if (${n} < 0) { ${n} = -${n}; p = readVarint(bytes, p, end); if (p < 0) break decode`)
-    this.line(`if (varintOut[0] < 0) break decode; ${blockEnd} = p + varintOut[0] }`)
-    // Every item takes at least one byte, so the loop is bounded by the value's size.
-    this.line(`if (${n} > end - p) break decode`)
-    this.line(`for (let ${j} = 0; ${j} < ${n}; ${j}++) {`)
+    const { before, after } = arrayText([this.name(), this.name(), this.name(), this.name()])
+    before.forEach((text) => this.line(text))
     this.skip(items)
-    this.line(`}`)
-    this.line(`if (${blockEnd} >= 0 && ${blockEnd} !== p) break decode`)
-    this.line(`}`)
+    after.forEach((text) => this.line(text))
   }
 
   private defaultOf(field: Field, name: string): void {

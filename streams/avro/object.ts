@@ -169,6 +169,9 @@ function reader(type: AvroType, path: string): Read {
       return arrayReader(reader(type.items, `${path}[]`), path)
     case 'record':
       return recordReader(type, path)
+    case 'fixed':
+    case 'union':
+      throw new AvroError(`${path}: ${type.type} is of other writers only`)
   }
 }
 
@@ -272,6 +275,9 @@ function writer(type: AvroType): Write {
         for (const { name, write } of fields) write(record[name], arena, `${path}.${name}`)
       }
     }
+    case 'fixed':
+    case 'union':
+      throw new AvroError(`${type.type} is of other writers only`)
   }
 }
 

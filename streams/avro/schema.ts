@@ -14,6 +14,8 @@ export type AvroType =
   | EnumType
   | ArrayType
   | NullableType
+  | FixedType
+  | UnionType
   | RecordType
 
 export interface NumberType {
@@ -35,7 +37,19 @@ export interface ArrayType {
   readonly items: AvroType
 }
 
-/** A union of null and one other type; no other unions are supported. */
+/** Bytes of one length. Of other writers only: passed over, never read. */
+export interface FixedType {
+  readonly type: 'fixed'
+  readonly size: number
+}
+
+/** Any union but that of null and one other type. Of other writers only: each value is read by its own branch. */
+export interface UnionType {
+  readonly type: 'union'
+  readonly branches: readonly AvroType[]
+}
+
+/** A union of null and one other type: what may be absent. */
 export interface NullableType {
   readonly type: 'nullable'
   /** Index of null in the union, 0 or 1. */
@@ -68,13 +82,17 @@ export class SchemaError extends Error {
   }
 }
 
+/** As large as a value may be. */
+const MAX_FIXED = 65_536
+
 /** The key under which parsed texts are kept. */
 const parsing = {}
 
 /**
  * Parses .avsc text whose top level is a record. Refused: recursion (it would overflow the stack on hostile data),
  * arrays
- * of items without width (millions of them fit into six bytes), maps, fixed, unions other than of null and one type.
+ * of items without width (millions of them fit into six bytes). A map is parsed as what it is on the wire, a list of keys
+ * with values.
  */
 export function parseSchema(text: string): RecordType {
   return compiledOnce(parsing, text, () => {
@@ -99,6 +117,10 @@ class Parser {
         return this.enum(json, path, namespace)
       case 'array':
         return this.array(json, path, namespace)
+      case 'map':
+        return { type: 'array', items: entryOf(this.parse(json['values'], `${path}{}`, namespace)) }
+      case 'fixed':
+        return this.fixed(json, path, namespace)
       case 'bytes':
         if (json['logicalType'] !== 'decimal') return { type: 'bytes', decimal: false }
         if ((json['scale'] ?? 0) !== 0)
@@ -129,7 +151,7 @@ class Parser {
         return { type: name, decimal: false }
       case 'map':
       case 'fixed':
-        throw new SchemaError(path, `${name} is not supported`)
+        throw new SchemaError(path, `${name} lacks what it is of`)
       default: {
         const full = fullName(name, namespace)
         if (this.open.has(full)) throw new SchemaError(path, `${full} contains itself; recursion is refused`)
@@ -141,13 +163,27 @@ class Parser {
   }
 
   private union(branches: readonly Json[], path: string, namespace: string): AvroType {
+    if (branches.length === 0) throw new SchemaError(path, 'a union must have a branch')
+    if (branches.some(isList)) throw new SchemaError(path, 'a union must not hold another')
+    if (branches.filter((branch) => branch === 'null').length > 1)
+      throw new SchemaError(path, 'a union must not hold null twice')
+    const types = branches.map((branch) => this.parse(branch, path, namespace))
     const nullIndex = branches.indexOf('null')
-    if (branches.length !== 2 || nullIndex < 0) {
-      throw new SchemaError(path, 'a union must be of null and one other type')
-    }
-    const of = this.parse(branches[1 - nullIndex], path, namespace)
-    if (of.type === 'null' || of.type === 'nullable') throw new SchemaError(path, 'a union must not hold null twice')
+    if (branches.length !== 2 || nullIndex < 0) return { type: 'union', branches: types }
+    const of = types[1 - nullIndex]
+    if (of.type === 'null' || of.type === 'nullable' || of.type === 'union')
+      throw new SchemaError(path, 'a union must not hold null twice')
     return { type: 'nullable', nullIndex, of }
+  }
+
+  private fixed(json: { readonly [name: string]: Json }, path: string, namespace: string): FixedType {
+    const name = this.newName(json, path, namespace)
+    const size = json['size']
+    if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > MAX_FIXED)
+      throw new SchemaError(name, `must have a size from 0 to ${MAX_FIXED}`)
+    const type: FixedType = { type: 'fixed', size }
+    this.named.set(name, type)
+    return type
   }
 
   private record(json: { readonly [name: string]: Json }, path: string, namespace: string): AvroType {
@@ -210,6 +246,17 @@ class Parser {
   }
 }
 
+/** What a map has of, on the wire. */
+const entryOf = (value: AvroType): RecordType => ({
+  type: 'record',
+  name: '(entry)',
+  fields: [
+    { name: 'key', type: { type: 'string', decimal: false }, default: undefined, doc: '' },
+    { name: 'value', type: value, default: undefined, doc: '' },
+  ],
+  doc: '',
+})
+
 const isList = (json: Json | undefined): json is readonly Json[] => Array.isArray(json)
 const isObject = (json: Json | undefined): json is { readonly [name: string]: Json } =>
   typeof json === 'object' && json !== null && !Array.isArray(json)
@@ -226,6 +273,8 @@ export function minimalWidth(type: AvroType): number {
       return 4
     case 'double':
       return 8
+    case 'fixed':
+      return type.size
     case 'record':
       return type.fields.reduce((sum, field) => sum + minimalWidth(field.type), 0)
     default:
@@ -247,5 +296,7 @@ export function sameType(a: AvroType, b: AvroType): boolean {
       a.fields.every((field, i) => field.name === b.fields[i].name && sameType(field.type, b.fields[i].type))
     )
   }
-  return a.type === b.type
+  if (a.type === 'fixed' && b.type === 'fixed') return a.size === b.size
+  // A union is only ever a writer's: nothing that is read is the same.
+  return a.type === b.type && a.type !== 'union'
 }

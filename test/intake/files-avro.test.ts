@@ -86,6 +86,47 @@ describe('a container file', () => {
     expect((await rowsOf(file)).words.toSorted()).toEqual(['!undecodable@4', 'P0', 'P1', 'P2'])
   })
 
+  it('with maps, fixed and unions beside our fields, and a union in place of one, is read', async () => {
+    const extra = [
+      { name: 'labels', type: { type: 'map', values: 'string' } },
+      { name: 'hash', type: { type: 'fixed', name: 'Hash', size: 5 } },
+      { name: 'choice', type: ['null', 'long', 'string', 'Hash', { type: 'map', values: ['null', 'double'] }] },
+      { name: 'deep', type: { type: 'array', items: { type: 'map', values: 'Hash' } } },
+    ]
+    const schema = ours()
+    schema.fields = [...extra, ...schema.fields, { name: 'last', type: ['string', 'long', 'boolean'] }]
+    schema.fields.find(({ name }) => name === 'payeeBank')!.type = ['long', 'string', 'null']
+    const hash = Buffer.from([1, 2, 3, 4, 5])
+    const choices = [
+      null,
+      { long: 7 },
+      { string: 'x' },
+      { 'sluice.Hash': hash },
+      { map: { a: null, b: { double: 2.5 } } },
+    ]
+    const written = values(200).map((one, n) => ({
+      ...one,
+      merchant: one['merchant'] === null ? null : { string: one['merchant'] },
+      originalTransactionId: one['originalTransactionId'] === null ? null : { string: one['originalTransactionId'] },
+      payeeBank: n === 50 ? { long: 5 } : n === 51 ? null : { string: one['payeeBank'] },
+      labels: Object.fromEntries(Array.from({ length: n % 5 }, (_, i) => [`key ${i}`, 'v'.repeat(n)])),
+      hash,
+      choice: choices[n % choices.length],
+      deep: Array.from({ length: n % 3 }, () => ({ one: hash, two: hash })),
+      last: [{ string: 'end' }, { long: -n }, { boolean: true }][n % 3],
+    }))
+    const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: true })
+    const file = Buffer.concat([
+      header(text(schema), 'snappy'),
+      block('snappy', 200, Buffer.concat(written.map((one) => type.toBuffer(one)))),
+    ])
+    const { seen } = await imported({ 'theirs.avro': file })
+    const transactions = seen.filter((one) => one.type === 'transaction').map(({ value: one }) => one)
+    expect(transactions).toEqual(values(200).filter((_, n) => n !== 50 && n !== 51))
+    // A branch that cannot be a bank is a row that cannot be read, and only that row.
+    expect(seen.filter((one) => one.type === 'unreadable')).toHaveLength(2)
+  })
+
   it('out of order of time is sorted, and the log is the same as of the sorted one', async () => {
     const backwards = await imported({ 'a.avro': container(v2, values(300).toReversed(), 'deflate') })
     const forwards = await imported({ 'a.avro': container(v2, values(300), 'deflate') })

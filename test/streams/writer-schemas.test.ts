@@ -299,7 +299,7 @@ describe('a schema of somebody else', () => {
     expect(unreadable(text(schemaOf()), reader)).toContain(name)
   })
 
-  test('that holds itself, has maps, or items without width is not', () => {
+  test('that holds itself, or has items without width, is not; maps, fixed and unions beside ours are passed over', () => {
     const withField = (type: unknown): string => {
       const schema = ours()
       schema.fields.push({ name: 'extra', type, default: null })
@@ -307,7 +307,20 @@ describe('a schema of somebody else', () => {
     }
     expect(unreadable(withField(['null', 'Transaction']), reader)).toMatch(/extra.*recursion is refused/)
     expect(unreadable(withField({ type: 'array', items: 'null' }), reader)).toMatch(/extra.*at least one byte/)
-    expect(unreadable(withField({ type: 'map', values: 'long' }), reader)).toMatch(/extra.*map is not supported/)
+    expect(unreadable(withField({ type: 'array', items: { type: 'fixed', name: 'F', size: 0 } }), reader)).toMatch(
+      /extra.*at least one byte/,
+    )
+    expect(unreadable(withField({ type: 'fixed', name: 'F', size: 1e9 }), reader)).toMatch(/size from 0 to 65536/)
+    expect(unreadable(withField(['string', ['long']]), reader)).toMatch(/must not hold another/)
+    expect(unreadable(withField({ type: 'map', values: ['null', 'Transaction'] }), reader)).toMatch(/recursion/)
+    for (const type of [
+      { type: 'map', values: 'long' },
+      { type: 'fixed', name: 'F', size: 16 },
+      ['null', 'long', 'string'],
+      { type: 'map', values: [{ type: 'map', values: 'null' }, 'double', { type: 'fixed', name: 'F', size: 3 }] },
+    ]) {
+      expect(unreadable(withField(type), reader)).toBeNull()
+    }
   })
 
   test('that is a bomb is told by its size before it is compiled', () => {
