@@ -17,6 +17,7 @@ import { assertCommit } from '../embedded/log.ts'
 import { CodedError, FencedError } from '../errors.ts'
 import { stamped } from './wire/batches.ts'
 import { type Cluster, type Node, sleep } from './wire/cluster.ts'
+import { denialOf } from './wire/denial.ts'
 import { brokerError, BrokerError, isFenced, isPassing } from './wire/errors.ts'
 import { endTransaction, produce, READ_COMMITTED, txnOffsetCommit, type ProducePart } from './wire/requests.ts'
 
@@ -52,6 +53,12 @@ export async function readLedger(cluster: Cluster, names: WriterNames, stable: b
   return found(0) ?? found(1)
 }
 
+/** For a refusal that names nothing: what a writer needs rights on. */
+function namesIn(error: unknown, { transactionalId, group, ledgerTopic }: WriterNames): string {
+  if (denialOf(error) === null || error instanceof BrokerError) return ''
+  return ` (transactional id ${transactionalId}, group ${group}, topic ${ledgerTopic})`
+}
+
 /** Fences every earlier writer of the id, then reads what it committed. */
 export async function fence(cluster: Cluster, id: string, names: WriterNames): Promise<KafkaWriter> {
   try {
@@ -62,7 +69,7 @@ export async function fence(cluster: Cluster, id: string, names: WriterNames): P
     const committed = await readLedger(cluster, names, true)
     return new KafkaWriter(cluster, id, names, committed, producer.producerId, producer.producerEpoch)
   } catch (error) {
-    throw brokerError(error, `writer ${id} (transactional id ${names.transactionalId}, group ${names.group})`)
+    throw brokerError(error, `writer ${id}${namesIn(error, names)}`)
   }
 }
 
@@ -128,7 +135,7 @@ export class KafkaWriter implements Writer {
       this.#fenced = isFenced(error)
       if (this.#fenced) throw new FencedError(`writer ${this.id}`)
       if (error instanceof BrokerError || !(error instanceof Error) || 'code' in error) {
-        throw brokerError(error, `writer ${this.id}, commit at ${commit.position}`)
+        throw brokerError(error, `writer ${this.id}, commit at ${commit.position}${namesIn(error, this.#names)}`)
       }
       throw error
     }

@@ -25,6 +25,7 @@ interface Link {
   readonly message?: string
   /** The protocol's name, of a refusal that we have read ourselves; in short, of an error of OpenSSL. */
   readonly reason?: string
+  readonly detail?: string
   readonly cause?: unknown
   readonly errors?: readonly unknown[]
 }
@@ -44,9 +45,10 @@ export const isCertificateError = ({ code }: { readonly code?: unknown }): boole
 /** Why the broker does not take us, in words; null when it is another trouble. */
 export function denialOf(error: unknown): string | null {
   const chain = chainOf(error)
-  for (const { apiId, reason } of chain) {
+  for (const { apiId, reason, detail = '' } of chain) {
     const name = apiId ?? reason
-    if (name !== undefined && name in refusals) return `${refusals[name]} (${name})`
+    if (name === undefined || !(name in refusals)) continue
+    return `${refusals[name]} (${name}${detail === '' ? '' : `, ${detail}`})`
   }
   for (const link of chain) {
     if (isCertificateError(link)) return `TLS: ${link.reason ?? link.message} (${String(link.code)})`

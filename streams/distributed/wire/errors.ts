@@ -5,11 +5,14 @@ import { denialOf, doubtOf, wordsOf } from './denial.ts'
 /** A broker's refusal of one request or one part of it, by the protocol's own name. */
 export class BrokerError extends Error {
   readonly reason: string
+  /** Which part of the request, and what the broker says besides; '' when there is nothing to say. */
+  readonly detail: string
 
   constructor(request: string, reason: string, detail = '') {
     super(`${request}: ${reason}${detail === '' ? '' : `, ${detail}`}`)
     this.name = 'BrokerError'
     this.reason = reason
+    this.detail = detail
   }
 }
 
