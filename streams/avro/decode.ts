@@ -73,7 +73,7 @@ function makeDecoder(writerSchema: string, readerSchema: string, nesting: Nestin
   source.record(writer, reader)
   const tail = source.tail()
   const text = source.text(sameType(writer, reader), MAX_VALUE_BYTES, FAULT)
-  // oxlint-disable-next-line typescript/no-implied-eval -- generated from pinned schemas only; names are checked by the parser
+  // oxlint-disable-next-line typescript/no-implied-eval -- of a writer's schema only numbers enter the text; names are the reader's, and checked by the parser
   const make = new Function('readVarint', 'varintOut', 'tables', `${text}\n//# sourceURL=compiled/decode`) as (
     read: typeof readVarint,
     out: Float64Array,
