@@ -3,7 +3,8 @@
  *
  * R1  A task is read as one picture: every store at the same R, or it is read again.
  * R2  Between tasks: the settlement task is never shown ahead of a source task. Until that one's state is written too,
- *     the settlement task is shown as it was before.
+ *     the settlement task is shown as it was before; when a mirror is opened this is waited for, and where it does not come
+ *     (the worker of that source is gone), its picture is shown all the same.
  * R3  What grows with the horizon or with the accounts is not read: entries of deduplication, features;
  *     of held records which there are, and those that are shown.
  */
@@ -17,6 +18,8 @@ import type { LineView, TaskView } from './line-view.ts'
 
 /** A task's state is written about once a second; looking more often shows nothing new. */
 const LOOK_MS = 500
+/** Looks for which the first picture waits for the source tasks: ten times the interval at which they write. */
+const FIRST_LOOKS = 20
 /** A picture that was torn by a delta between two reads is taken again at once. */
 const PICTURES = 20
 /** Markers of transactions have offsets and are no records. */
@@ -50,6 +53,8 @@ export class Mirror implements LineView {
   private readonly stopping = new AbortController()
   private loop: Promise<void> = Promise.resolve()
   private looking: Promise<void> | null = null
+  /** The next picture of the settlement task is taken whatever the others show. */
+  private anyhow = false
 
   private constructor(line: Line) {
     this.line = line
@@ -58,11 +63,21 @@ export class Mirror implements LineView {
     this.tasks = specs.map((spec) => new Mirrored(spec, this.processorOf(spec)))
   }
 
-  /** Takes a first look. */
+  /** Takes a first look, of which the parts fit together. */
   static async open(line: Line): Promise<Mirror> {
     const mirror = new Mirror(line)
+    for (let looks = 1; looks <= FIRST_LOOKS; looks++) {
+      await mirror.look()
+      if (mirror.settlement.stored >= 0) return mirror
+      await sleep(LOOK_MS)
+    }
+    mirror.anyhow = true
     await mirror.look()
     return mirror
+  }
+
+  private get settlement(): Mirrored {
+    return this.tasks[this.tasks.length - 1]
   }
 
   /** Looks again and again until it is closed; `failed` is told when a look failed, and with null when one works again. */
@@ -111,9 +126,9 @@ export class Mirror implements LineView {
     for (const [index, picture] of pictures.slice(0, -1).entries()) {
       if (picture !== null) Object.assign(this.tasks[index], picture)
     }
-    const task = this.tasks[this.tasks.length - 1]
-    // R2. The first picture is better than none.
-    if (settling !== null && (task.stored < 0 || this.covers(settling.processor))) Object.assign(task, settling)
+    // R2
+    if (settling !== null && (this.anyhow || this.covers(settling.processor))) Object.assign(this.settlement, settling)
+    this.anyhow = false
   }
 
   /** Whether every source task, as it is shown, has written what this settlement task has merged. */

@@ -69,7 +69,10 @@ export async function sheetOf(engine: LineView, seconds: number): Promise<Sheet>
     sums.received += task.processor.received
     sums.dead += dead
     sums.late += count(store(task, 'late', TallyStore).groups(), ([late]) => late === 1)
-    for (const code of new Set(received.map(({ codes }) => codes[1]))) {
+    const settledOf = (currency: string): number => Number(settled.sum(`${partition} ${currency}`, 'count'))
+    // Settled without having been received would be the worst of all.
+    const known = currencyCodes.flatMap((currency, code) => (settledOf(currency) > 0 ? [code] : []))
+    for (const code of new Set([...received.map(({ codes }) => codes[1]), ...known])) {
       const currency = currencyCodes[code]
       const of = (groups: readonly TallyGroup[], first: number): number =>
         count(groups, (c) => c[0] === first && c[1] === code)
@@ -77,7 +80,7 @@ export async function sheetOf(engine: LineView, seconds: number): Promise<Sheet>
       const accepted = of(received, FRESH)
       const held = of(decided, HELD) - gone(released) - gone(rejected)
       const declined = of(decided, DECLINED) + gone(rejected)
-      const settledHere = Number(settled.sum(`${partition} ${currency}`, 'count'))
+      const settledHere = settledOf(currency)
       const settledOrOpen = settledHere + (open.get(currency) ?? 0)
       // A partial between two tasks is in neither: then, and only then, what is missing is pending.
       const pending =
