@@ -207,8 +207,11 @@ test('a configured endpoint is used as it is; a wrong one is refused with what t
       code: 'SLUICE_CLICKHOUSE_REFUSED',
     })
     await warehouse.close()
-    const wrong = startClickHouse({ directory: root, environment: { ...environment, SLUICE_CLICKHOUSE_PASSWORD: 'x' } })
-    await expect(wrong).rejects.toMatchObject({ code: 'SLUICE_CLICKHOUSE_UNREACHABLE' })
+    const at = (wrong: Record<string, string>) =>
+      startClickHouse({ directory: root, environment: { ...environment, ...wrong } })
+    await expect(at({ SLUICE_CLICKHOUSE_PASSWORD: 'x' })).rejects.toMatchObject({ code: 'SLUICE_CLICKHOUSE_REFUSED' })
+    const nobody = at({ SLUICE_CLICKHOUSE_URL: 'http://127.0.0.1:1' })
+    await expect(nobody).rejects.toMatchObject({ code: 'SLUICE_CLICKHOUSE_UNREACHABLE' })
   })
 })
 
