@@ -26,7 +26,7 @@ const DAY_MS = 86_400_000
 
 /** Between outputs and position of the faulty workers: every kill there leaves copies. */
 const negative: ReturnType<typeof schedule> = {
-  workers: Array.from({ length: 3 }, () => ({ what: 'point', point: 'between' })),
+  workers: Array.from({ length: 4 }, () => ({ what: 'point', point: 'between' })),
   services: [],
   tables: [],
 }

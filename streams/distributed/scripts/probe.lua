@@ -26,6 +26,6 @@ try('SISMEMBER', key, 'm')
 try('SMEMBERS', key)
 try('TYPE', key)
 try('UNLINK', key)
-if try('HDEL', key, 'f') and try('HSETNX', key, 'f', 'v') then redis.call('HDEL', key, 'f') end
-if try('SREM', key, 'm') and try('SADD', key, 'm') then redis.call('SREM', key, 'm') end
+if try('HDEL', key, 'f') and try('HSETNX', key, 'f', 'v') then redis.pcall('HDEL', key, 'f') end
+if try('SREM', key, 'm') and try('SADD', key, 'm') then redis.pcall('SREM', key, 'm') end
 return lacks
