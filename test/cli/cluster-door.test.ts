@@ -10,8 +10,8 @@ import { sleep } from '../services/cache.ts'
 import { missingOf, running } from '../services/index.ts'
 import { kafka } from '../services/kafka.ts'
 import { redis } from '../services/redis.ts'
-import { environmentOf } from './cluster-names.ts'
-import { going, type Going } from './cluster-process.ts'
+import { environmentWith } from './cluster-names.ts'
+import { Processes, type Going } from './cluster-process.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-door-'))
 // Our own: its broker is stopped here.
@@ -62,22 +62,18 @@ class Listener {
 }
 
 describe.skipIf(missing !== null)(`the doors of a cluster${missing === null ? '' : ` (${missing})`}`, () => {
-  const open: Going[] = []
+  const processes = new Processes()
   const listeners: Listener[] = []
   afterAll(async () => {
     for (const listener of listeners) listener.close()
-    await Promise.all(open.map((one) => one.stop()))
+    await processes.stop()
     await (server as ClickHouseServer).stop()
     await running(foundKafka).stop()
     await running(foundRedis).stop()
     rmSync(directory, { recursive: true, force: true })
   })
 
-  const start = (env: NodeJS.ProcessEnv, ...args: readonly string[]): Going => {
-    const one = going(args, env)
-    open.push(one)
-    return one
-  }
+  const start = (env: NodeJS.ProcessEnv, ...args: readonly string[]): Going => processes.start(env, args)
   const listen = (url: string, lastId?: string): Listener => {
     const listener = new Listener(url, lastId)
     listeners.push(listener)
@@ -87,15 +83,7 @@ describe.skipIf(missing !== null)(`the doors of a cluster${missing === null ? ''
   /** A line of its own with a worker, a sink and as many doors as are asked for. */
   async function line(doors: number): Promise<{ env: NodeJS.ProcessEnv; urls: string[] }> {
     const clickHouse = server as ClickHouseServer
-    const { admin } = clickHouse
-    const names = environmentOf({ kafka: running(foundKafka), redis: running(foundRedis) })
-    const env = {
-      ...names,
-      SLUICE_CLICKHOUSE_URL: clickHouse.endpoint().url,
-      SLUICE_CLICKHOUSE_USER: admin.user,
-      SLUICE_CLICKHOUSE_PASSWORD: admin.password,
-      SLUICE_CLICKHOUSE_DATABASE: names.SLUICE_KAFKA_PREFIX,
-    }
+    const env = environmentWith(clickHouse, { kafka: running(foundKafka), redis: running(foundRedis) })
     const made = await sluice(['init', '--partitions', '2', '--cycle', '2', '--grace', '1'], undefined, env)
     expect(made).toMatchObject({ code: 0 })
     start(env, 'worker')

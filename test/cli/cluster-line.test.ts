@@ -11,8 +11,8 @@ import { fedTopics } from '../../sink/topics.ts'
 import { sluice, surroundings } from '../lib/sluice.ts'
 import { sleep } from '../services/cache.ts'
 import { missingOf, running, services } from '../services/index.ts'
-import { environmentOf } from './cluster-names.ts'
-import { going, type Going } from './cluster-process.ts'
+import { environmentWith } from './cluster-names.ts'
+import { Processes, type Going } from './cluster-process.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-cluster-'))
 const found = await services('kafka', 'redis')
@@ -22,33 +22,19 @@ const server = await startClickHouse({ directory, environment: surroundings() })
 const missing = missingOf(found) ?? (server instanceof Error ? server.message : null)
 
 describe.skipIf(missing !== null)(`the line on a cluster${missing === null ? '' : ` (${missing})`}`, () => {
-  const open: Going[] = []
+  const processes = new Processes()
   afterAll(async () => {
-    await Promise.all(open.map((one) => one.stop()))
+    await processes.stop()
     await (server as ClickHouseServer).stop()
     await running(found).stop()
     rmSync(directory, { recursive: true, force: true })
   })
 
   /** Names of its own, the ClickHouse of this file, and cycles that settle while one waits. */
-  function environment(): NodeJS.ProcessEnv {
-    const clickHouse = server as ClickHouseServer
-    const { admin } = clickHouse
-    const env = environmentOf(running(found))
-    return {
-      ...env,
-      SLUICE_CLICKHOUSE_URL: clickHouse.endpoint().url,
-      SLUICE_CLICKHOUSE_USER: admin.user,
-      SLUICE_CLICKHOUSE_PASSWORD: admin.password,
-      SLUICE_CLICKHOUSE_DATABASE: env.SLUICE_KAFKA_PREFIX,
-    }
-  }
+  const environment = (): NodeJS.ProcessEnv => environmentWith(server as ClickHouseServer, running(found))
 
-  const start = (env: NodeJS.ProcessEnv, args: readonly string[], kill?: { point: string; nth: number }): Going => {
-    const one = going(args, env, kill)
-    open.push(one)
-    return one
-  }
+  const start = (env: NodeJS.ProcessEnv, args: readonly string[], kill?: { point: string; nth: number }): Going =>
+    processes.start(env, args, kill)
 
   async function json<T>(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<T> {
     const ended = await sluice([...args, '--json'], undefined, env)

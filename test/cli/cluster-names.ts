@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { ConfigResourceTypes, incrementalAlterConfigsV1 } from '@platformatic/kafka'
 import { loadConfiguration } from '../../cli/configuration/load.ts'
 import type { Configuration } from '../../cli/configuration/schema.ts'
+import type { ClickHouseServer } from '../../sink/server.ts'
 import { Cluster } from '../../streams/distributed/wire/cluster.ts'
 
 export interface Endpoints {
@@ -24,6 +25,19 @@ export function environmentOf(
     SLUICE_KAFKA_SESSION_TIMEOUT_MS: '6000',
     // With one, everything would have to be registered first: tests of it say so themselves.
     SLUICE_REGISTRY_URL: '',
+  }
+}
+
+/** The same with a ClickHouse of the test file, in a database of the line's own. */
+export function environmentWith(clickHouse: ClickHouseServer, endpoints: Endpoints): Record<string, string> {
+  const { user, password } = clickHouse.admin
+  const names = environmentOf(endpoints)
+  return {
+    ...names,
+    SLUICE_CLICKHOUSE_URL: clickHouse.endpoint().url,
+    SLUICE_CLICKHOUSE_USER: user,
+    SLUICE_CLICKHOUSE_PASSWORD: password,
+    SLUICE_CLICKHOUSE_DATABASE: names.SLUICE_KAFKA_PREFIX,
   }
 }
 

@@ -6,7 +6,7 @@ import { sluice } from '../lib/sluice.ts'
 import { sleep } from '../services/cache.ts'
 import { missingOf, running, services } from '../services/index.ts'
 import { environmentOf } from './cluster-names.ts'
-import { going, type Going } from './cluster-process.ts'
+import { Processes, type Going } from './cluster-process.ts'
 
 const found = await services('kafka', 'redis')
 const missing = missingOf(found) ?? (chromium === null ? noChromium : null)
@@ -14,18 +14,14 @@ const missing = missingOf(found) ?? (chromium === null ? noChromium : null)
 const patience = 60_000
 
 describe.skipIf(missing !== null)(`the page of a cluster${missing === null ? '' : ` (${missing})`}`, () => {
-  const open: Going[] = []
+  const processes = new Processes()
   let browser: Browser | null = null
   afterAll(async () => {
     await browser?.close()
-    await Promise.all(open.map((one) => one.stop()))
+    await processes.stop()
     await running(found).stop()
   })
-  const start = (env: NodeJS.ProcessEnv, ...args: readonly string[]): Going => {
-    const one = going(args, env)
-    open.push(one)
-    return one
-  }
+  const start = (env: NodeJS.ProcessEnv, ...args: readonly string[]): Going => processes.start(env, args)
 
   it('shows money moving and settling, balances, and says as of when, also while no worker stores anything', async () => {
     const env = environmentOf(running(found))

@@ -65,3 +65,18 @@ export function going(args: readonly string[], env: NodeJS.ProcessEnv, kill?: Ki
     ended,
   }
 }
+
+/** The processes of a test file: started as they are needed, stopped together. */
+export class Processes {
+  readonly #all: Going[] = []
+
+  start(env: NodeJS.ProcessEnv, args: readonly string[], kill?: KillAt): Going {
+    const one = going(args, env, kill)
+    this.#all.push(one)
+    return one
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#all.map((one) => one.stop()))
+  }
+}

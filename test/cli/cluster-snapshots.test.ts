@@ -11,7 +11,7 @@ import { sleep } from '../services/cache.ts'
 import { missingOf, running, services } from '../services/index.ts'
 import { redis } from '../services/redis.ts'
 import { environmentOf } from './cluster-names.ts'
-import { going, type Going } from './cluster-process.ts'
+import { Processes, type Going } from './cluster-process.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-snapshots-'))
 // Redis is our own: it is emptied here.
@@ -31,18 +31,14 @@ interface Sheet {
 }
 
 describe.skipIf(missing !== null)(`snapshots of a line on Kafka${missing === null ? '' : ` (${missing})`}`, () => {
-  const open: Going[] = []
+  const processes = new Processes()
   afterAll(async () => {
-    await Promise.all(open.map((one) => one.stop()))
+    await processes.stop()
     await running(foundKafka).stop()
     await running(foundRedis).stop()
     rmSync(directory, { recursive: true, force: true })
   })
-  const start = (env: NodeJS.ProcessEnv, ...args: readonly string[]): Going => {
-    const one = going(args, env)
-    open.push(one)
-    return one
-  }
+  const start = (env: NodeJS.ProcessEnv, ...args: readonly string[]): Going => processes.start(env, args)
 
   async function command(
     env: NodeJS.ProcessEnv,

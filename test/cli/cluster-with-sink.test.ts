@@ -9,8 +9,8 @@ import { fedTopics } from '../../sink/topics.ts'
 import { sluice, surroundings, type KillAt } from '../lib/sluice.ts'
 import { sleep } from '../services/cache.ts'
 import { missingOf, running, services } from '../services/index.ts'
-import { environmentOf } from './cluster-names.ts'
-import { going, type Going } from './cluster-process.ts'
+import { environmentWith } from './cluster-names.ts'
+import { Processes, type Going } from './cluster-process.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-with-sink-'))
 const found = await services('kafka', 'redis')
@@ -26,18 +26,15 @@ interface Sheet {
 }
 
 describe.skipIf(missing !== null)(`worker --with-sink${missing === null ? '' : ` (${missing})`}`, () => {
-  const open: Going[] = []
+  const processes = new Processes()
   afterAll(async () => {
-    await Promise.all(open.map((one) => one.stop()))
+    await processes.stop()
     await (server as ClickHouseServer).stop()
     await running(found).stop()
     rmSync(directory, { recursive: true, force: true })
   })
-  const start = (env: NodeJS.ProcessEnv, args: readonly string[], kill?: KillAt): Going => {
-    const one = going(args, env, kill)
-    open.push(one)
-    return one
-  }
+  const start = (env: NodeJS.ProcessEnv, args: readonly string[], kill?: KillAt): Going =>
+    processes.start(env, args, kill)
 
   async function json<T>(env: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<T> {
     const ended = await sluice([...args, '--json'], undefined, env)
@@ -67,18 +64,11 @@ describe.skipIf(missing !== null)(`worker --with-sink${missing === null ? '' : `
   it('feeds the tables beside its tasks; killed in an insert, in a commit, and with ClickHouse, rows = unique = expected', async () => {
     const clickHouse = server as ClickHouseServer
     const { admin } = clickHouse
-    const names = environmentOf(running(found))
-    const env = {
-      ...names,
-      SLUICE_CLICKHOUSE_URL: clickHouse.endpoint().url,
-      SLUICE_CLICKHOUSE_USER: admin.user,
-      SLUICE_CLICKHOUSE_PASSWORD: admin.password,
-      SLUICE_CLICKHOUSE_DATABASE: names.SLUICE_KAFKA_PREFIX,
-    }
+    const env = environmentWith(clickHouse, running(found))
     const client = new ClickHouse({
       url: () => clickHouse.endpoint().url,
       credentials: admin,
-      database: names.SLUICE_KAFKA_PREFIX,
+      database: env.SLUICE_KAFKA_PREFIX,
     })
     expect(await sluice(['init', '--partitions', '2'], undefined, env)).toMatchObject({ code: 0 })
     const without = await sluice(['worker', '--with-sink'], undefined, { ...env, SLUICE_CLICKHOUSE_URL: '' })
