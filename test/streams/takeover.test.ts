@@ -74,6 +74,25 @@ describe('a task of a line that was made', () => {
     expect(task.stored).toBe(task.committed)
   })
 
+  it('goes by the state that it finds after it has dropped what was left: another owner may have written it again', async () => {
+    const backend = await made(true)
+    let dropped = false
+    const state: Backend['state'] = {
+      peek: (...asked) => backend.state.peek(...asked),
+      // The owner before takes everything up again before this one does.
+      drop: async () => void (dropped = true),
+      async acquire(name) {
+        const found = await backend.state.acquire(name)
+        return dropped
+          ? found
+          : Object.assign(Object.create(found) as typeof found, { header: null, kinds: () => found.kinds() })
+      },
+    }
+    const task = new Task(options({ ...backend, state }))
+    expect(await task.recover()).toBe(true)
+    expect([dropped, task.reprocessed, task.stored]).toEqual([true, 0, task.committed])
+  })
+
   it('halts when the log does not reach back', async () => {
     const backend = await made(true)
     backend.loseState('payments-0')
